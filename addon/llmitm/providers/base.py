@@ -1,0 +1,199 @@
+"""What every dialect has in common: the five verbs, and the reader that feeds any framing to any dialect.
+
+A dialect is one module: it says which paths it owns (`routes`), reads a request document (`prompt`), reads
+a response document (`answer`), puts a stream together into such a document (`assembler`), and phrases a
+refusal (`error`). A stream is read by the same `answer` as an unstreamed response, so the two cannot differ.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+from urllib.parse import unquote
+
+from llmitm.calls import Answer, Endpoint, Headers, Json, Operation, Prompt, header
+from llmitm.wire import jsontext, multipart
+from llmitm.wire.encodings import ContentDecoder, decode
+from llmitm.wire.frames import Frame, FrameDecoder
+from llmitm.wire.lines import ArrayDecoder, LineDecoder
+from llmitm.wire.sse import SseDecoder
+
+_WHITE = b" \t\r\n\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A path that a dialect owns."""
+
+    pattern: re.Pattern[str]
+    """Searched in the path without its query; a group `model` is the model, still percent-encoded."""
+    operation: Operation
+    methods: tuple[str, ...] = ("POST",)
+    counted: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What an `answer` may look at beside the document."""
+
+    status: int
+    headers: Headers
+    endpoint: Endpoint
+    prompt: Prompt
+
+
+class Assembler(ABC):
+    """Put the events of a stream together into the document that the unstreamed call would have given."""
+
+    @abstractmethod
+    def add(self, payload: Json, event: str | None) -> bool:
+        """Take one event; return True when it carried content (text, thinking, a tool call, media)."""
+
+    @abstractmethod
+    def document(self) -> Json:
+        """Return the document as far as it came; None where nothing did.
+
+        An error event is kept in it under `error`, in the form the provider's error bodies have.
+        """
+
+
+class Dialect(ABC):
+    """One wire format, read and spoken."""
+
+    name: ClassVar[str]
+    routes: ClassVar[tuple[Route, ...]]
+
+    @abstractmethod
+    def prompt(self, document: Json, endpoint: Endpoint) -> Prompt:
+        """Read a request. `document` is the parsed JSON body or form; None where it is neither."""
+
+    @abstractmethod
+    def answer(self, document: Json, head: Head) -> Answer:
+        """Read a response. `document` is None where the body is not JSON (speech, a proxy's HTML)."""
+
+    def assembler(self, endpoint: Endpoint) -> Assembler | None:
+        """Return a fresh assembler; None where the operation has no streams."""
+        return None
+
+    @abstractmethod
+    def error(self, status: int, error_type: str, message: str) -> Json:
+        """Return a refusal as this dialect's own error body, so that its SDK raises its own exception."""
+
+    def endpoint(self, provider: str, method: str, path: str) -> Endpoint | None:
+        """Return what a path means; None where this dialect does not own it."""
+        bare = path.partition("?")[0]
+        for route in self.routes:
+            if method in route.methods and (match := route.pattern.search(bare)):
+                return Endpoint(
+                    provider, route.operation, self.name, route_model(match), route.counted
+                )
+        return None
+
+    def read_request(self, body: bytes, headers: Headers, endpoint: Endpoint) -> Prompt:
+        """Read a request body as it was on the wire."""
+        return self.prompt(request_document(body, headers), endpoint)
+
+    def read_response(self, body: bytes, head: Head) -> Answer:
+        """Read a whole response body as it was on the wire, streamed or not."""
+        reader = StreamReader(self, head)
+        reader.feed(body)
+        return reader.close()
+
+
+def route_model(match: re.Match[str]) -> str | None:
+    """Return the percent-decoded group `model` of a route, if it has one."""
+    model = match.groupdict().get("model")
+    return unquote(model) if model else None
+
+
+def request_document(body: bytes, headers: Headers) -> Json:
+    """Return a request body as a document: JSON, or a form; None where it is neither."""
+    content_type = header(headers, "content-type") or ""
+    if "multipart/form-data" in content_type.lower():
+        return multipart.parse(body, content_type)
+    return jsontext.parse_or_none(decode(body, header(headers, "content-encoding"))) if body else None
+
+
+class StreamReader:
+    """Read a response in pieces of any size; `close` gives what `Dialect.read_response` gives."""
+
+    def __init__(self, dialect: Dialect, head: Head) -> None:
+        self._dialect = dialect
+        self._head = head
+        self._content = ContentDecoder(header(head.headers, "content-encoding"))
+        self._assembler = dialect.assembler(head.endpoint)
+        self._decided = False
+        self._decoder: FrameDecoder | None = None
+        self._pieces: list[bytes] = []
+        self.has_content = False
+        """Set once a piece of a stream carried content."""
+
+    @property
+    def streamed(self) -> bool:
+        """True where the response turned out to be a stream."""
+        return self._decoder is not None
+
+    def feed(self, data: bytes) -> bool:
+        """Take a piece of the body as it was on the wire; return whether content has been seen so far."""
+        data = self._content.feed(data)
+        if self._decoder is not None:
+            self._add(self._decoder.feed(data))
+        elif data:
+            self._pieces.append(data)
+            if not self._decided:
+                self._decide()
+        return self.has_content
+
+    def close(self) -> Answer:
+        """End the body and read it."""
+        return self._dialect.answer(self._document(), self._head)
+
+    def _decide(self) -> None:
+        """Tell the framing once the first byte that is not white space is there."""
+        start = b"".join(self._pieces).lstrip(_WHITE)
+        if not start:
+            return
+        self._decided = True
+        if self._assembler is None:
+            return
+        kind = (header(self._head.headers, "content-type") or "").lower()
+        decoder = _decoder(kind, start[:1], self._head.prompt.streaming)
+        if decoder is not None:
+            self._decoder, pieces = decoder, b"".join(self._pieces)
+            self._pieces = []
+            self._add(decoder.feed(pieces))
+
+    def _add(self, frames: Sequence[Frame]) -> None:
+        assert self._assembler is not None
+        for frame in frames:
+            if frame.data == b"[DONE]":
+                continue
+            payload = jsontext.parse_or_none(frame.data)
+            if payload is not None and self._assembler.add(payload, frame.event):
+                self.has_content = True
+
+    def _document(self) -> Json:
+        if self._decoder is None or self._assembler is None:
+            return jsontext.parse_or_none(b"".join(self._pieces))
+        self._add(self._decoder.flush())
+        return self._assembler.document()
+
+
+def _decoder(kind: str, first: bytes, asked_to_stream: bool) -> FrameDecoder | None:
+    """Choose by content type and first byte together, for either alone is wrong at times.
+
+    Gemini labels errors of streaming calls `text/event-stream` though they are plain JSON, and streams a JSON
+    array as `application/json`; some compatible servers label no stream at all.
+    """
+    if "ndjson" in kind or "stream+json" in kind or "jsonl" in kind:
+        return LineDecoder()
+    if first == b"{":
+        return None
+    if first == b"[":
+        return ArrayDecoder() if asked_to_stream else None
+    if "event-stream" in kind or (asked_to_stream and first in (b"d", b"e", b":")):
+        return SseDecoder()
+    return None

@@ -1,0 +1,160 @@
+"""The table of LLM hosts: which host belongs to which provider, and what its paths mean.
+
+Data is in `providers.toml`; the user's settings add to it in the same form. What is not in the table is never
+decrypted.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable
+from functools import cache
+from importlib import resources
+from typing import Annotated, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from llmitm.calls import Endpoint
+from llmitm.providers.dialects import dialects
+
+_HOST = r"^(?:(?P<scheme>https?)://)?(?P<name>[A-Za-z0-9*._-]+|\[[0-9A-Fa-f:]+\])(?::(?P<port>[0-9]{1,5}))?$"
+_MOST_REMEMBERED = 10_000
+
+
+class ProviderEntry(BaseModel):
+    """One provider of the table."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+    """As it is stored, and as the first part of a gateway path."""
+    hosts: Annotated[tuple[Annotated[str, StringConstraints(pattern=_HOST)], ...], Field(min_length=1)]
+    """`[scheme://]name[:port]`; `*` stands for any characters. The first without `*` is the gateway's target."""
+    dialects: tuple[str, ...] = ("openai",)
+    """Families of dialects that are spoken here, tried in order."""
+    base_path: str = ""
+    """What the gateway puts before the path, `/openai` at Groq; the path then starts with `/v1`."""
+    stream_usage: bool = False
+    """True where `stream_options.include_usage` is understood, and no usage comes in a stream without it."""
+    rate_limits: str | None = None
+    """The family of rate-limit headers, see `ratelimits`."""
+    telemetry: tuple[str, ...] = ()
+    """Paths (`*` for any characters) that are no calls: passed on as a stream and not stored."""
+
+
+class Origin(NamedTuple):
+    """Where a gateway sends a provider's calls."""
+
+    scheme: str
+    host: str
+    port: int
+    base_path: str
+
+
+class _Place(NamedTuple):
+    entry: ProviderEntry
+    name: re.Pattern[str] | str
+    scheme: str | None
+    port: int | None
+
+
+class HostTable:
+    """Look hosts and paths up. Entries that come first win, so the user's go before ours."""
+
+    def __init__(self, entries: Iterable[ProviderEntry]) -> None:
+        self.entries = tuple(entries)
+        self._places = [place for entry in self.entries for place in _places(entry)]
+        self._telemetry = {
+            entry.name: re.compile("|".join(map(_glob, entry.telemetry)))
+            for entry in self.entries
+            if entry.telemetry
+        }
+        self._known: dict[tuple[str, int], ProviderEntry | None] = {}
+
+    def find(self, host: str, port: int) -> ProviderEntry | None:
+        """Return whose host this is; None where it is not an LLM host."""
+        key = (host, port)
+        if key not in self._known:
+            if len(self._known) >= _MOST_REMEMBERED:
+                self._known.clear()
+            self._known[key] = self._find(host.lower().rstrip("."), port)
+        return self._known[key]
+
+    def _find(self, host: str, port: int) -> ProviderEntry | None:
+        for place in self._places:
+            if place.port is not None and place.port != port:
+                continue
+            if place.name == host if isinstance(place.name, str) else place.name.fullmatch(host):
+                return place.entry
+        return None
+
+    def endpoint(self, entry: ProviderEntry, method: str, path: str) -> Endpoint | None:
+        """Return what a path on a provider's host means; None for telemetry, which is no call."""
+        telemetry = self._telemetry.get(entry.name)
+        if telemetry is not None and telemetry.fullmatch(path.partition("?")[0]):
+            return None
+        for dialect in dialects(entry.dialects):
+            if found := dialect.endpoint(entry.name, method, path):
+                return found
+        return Endpoint(entry.name, "other", None)
+
+    def provider(self, name: str) -> ProviderEntry | None:
+        """Return an entry by its name."""
+        return next((entry for entry in self.entries if entry.name == name), None)
+
+    def origin(self, entry: ProviderEntry) -> Origin | None:
+        """Return where the gateway sends a provider's calls; None where every host is a pattern."""
+        for place in _places(entry):
+            if isinstance(place.name, str):
+                scheme = place.scheme or "https"
+                port = place.port or (443 if scheme == "https" else 80)
+                return Origin(scheme, place.name, port, entry.base_path)
+        return None
+
+    def names(self) -> list[str]:
+        """Return every host name and pattern, without scheme and port, for the CA's name constraints."""
+        names = {_parse(host)[1].lower() for entry in self.entries for host in entry.hosts}
+        return sorted(names)
+
+
+def _parse(host: str) -> tuple[str | None, str, int | None]:
+    match = re.fullmatch(_HOST, host)
+    assert match is not None, host  # the model has checked it
+    port = match["port"]
+    return match["scheme"], match["name"], int(port) if port else None
+
+
+def _places(entry: ProviderEntry) -> Iterable[_Place]:
+    for host in entry.hosts:
+        scheme, name, port = _parse(host)
+        if port is None and scheme is not None:
+            port = 443 if scheme == "https" else 80
+        pattern = re.compile(_glob(name.lower())) if "*" in name else name.lower()
+        yield _Place(entry, pattern, scheme, port)
+
+
+def _glob(pattern: str) -> str:
+    return ".*".join(map(re.escape, pattern.split("*")))
+
+
+@cache
+def known_providers() -> tuple[ProviderEntry, ...]:
+    """Return the entries of the shipped table."""
+    text = resources.files(__package__).joinpath("providers.toml").read_text("utf-8")
+    return tuple(ProviderEntry.model_validate(entry) for entry in tomllib.loads(text)["provider"])
+
+
+def load(extra: Iterable[ProviderEntry] = ()) -> HostTable:
+    """Return the table, the user's entries first.
+
+    An extra entry with a known name and no dialects of its own adds hosts to that provider.
+    """
+    return HostTable([*map(_completed, extra), *known_providers()])
+
+
+def _completed(entry: ProviderEntry) -> ProviderEntry:
+    known = next((shipped for shipped in known_providers() if shipped.name == entry.name), None)
+    if known is None:
+        return entry
+    return known.model_copy(update=entry.model_dump(exclude_unset=True))

@@ -1,0 +1,111 @@
+"""HTTP content encodings, decoded piece by piece: gzip, deflate, br, zstd, and several on top of each other.
+
+A body that breaks off, or that does not hold what its header says, gives what could be decoded and no error:
+an observer must not choke on what a client accepted.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from typing import Protocol
+
+import brotli
+import zstandard
+
+
+class _Decompressor(Protocol):
+    def feed(self, data: bytes) -> bytes: ...
+
+
+class _Zlib:
+    """gzip and zlib, with several members one after the other; raw deflate, as some servers mean it."""
+
+    def __init__(self) -> None:
+        self._inflate = zlib.decompressobj(wbits=47)  # 32 + 15: tells gzip from zlib by the header
+        self._started = False
+
+    def feed(self, data: bytes) -> bytes:
+        out = b""
+        while data:
+            try:
+                out += self._inflate.decompress(data)
+            except zlib.error:
+                if self._started:
+                    raise
+                self._inflate = zlib.decompressobj(wbits=-15)
+                out += self._inflate.decompress(data)
+            self._started = True
+            data = self._inflate.unused_data
+            if data:
+                self._inflate = zlib.decompressobj(wbits=47)
+        return out
+
+
+class _Brotli:
+    def __init__(self) -> None:
+        self._decompress = brotli.Decompressor()
+
+    def feed(self, data: bytes) -> bytes:
+        return bytes(self._decompress.process(data))
+
+
+class _Zstd:
+    """zstd, with several frames one after the other."""
+
+    def __init__(self) -> None:
+        self._new: Callable[[], zstandard.ZstdDecompressionObj] = (
+            lambda: zstandard.ZstdDecompressor().decompressobj()
+        )
+        self._decompress = self._new()
+
+    def feed(self, data: bytes) -> bytes:
+        out = b""
+        while data:
+            if self._decompress.eof:
+                self._decompress = self._new()
+            out += self._decompress.decompress(data)
+            data = self._decompress.unused_data
+        return out
+
+
+_DECOMPRESSORS: dict[str, Callable[[], _Decompressor]] = {
+    "gzip": _Zlib,
+    "x-gzip": _Zlib,
+    "deflate": _Zlib,
+    "br": _Brotli,
+    "zstd": _Zstd,
+}
+
+
+class ContentDecoder:
+    """Undo a `Content-Encoding`. `broken` is set once the bytes are not what the header says."""
+
+    def __init__(self, encoding: str | None) -> None:
+        names = [name.strip().lower() for name in (encoding or "").split(",")]
+        names = [name for name in names if name and name != "identity"]
+        self.broken = any(name not in _DECOMPRESSORS for name in names)
+        self._chain: list[_Decompressor] = (
+            [] if self.broken else [_DECOMPRESSORS[name]() for name in reversed(names)]
+        )
+
+    def feed(self, data: bytes) -> bytes:
+        """Return what a piece decodes to; nothing once the stream is broken."""
+        if self.broken:
+            return b""
+        try:
+            for decompressor in self._chain:
+                data = decompressor.feed(data)
+        except (zlib.error, brotli.error, zstandard.ZstdError):
+            self.broken = True
+            return b""
+        return data
+
+
+def decode(body: bytes, encoding: str | None) -> bytes:
+    """Decode a whole body; what cannot be decoded is returned as it is."""
+    if not encoding or not body:
+        return body
+    decoder = ContentDecoder(encoding)
+    decoded = decoder.feed(body)
+    return body if decoder.broken and not decoded else decoded

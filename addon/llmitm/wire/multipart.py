@@ -1,0 +1,50 @@
+"""multipart/form-data requests: the fields as text, the files as name, type and size only."""
+
+from __future__ import annotations
+
+import re
+
+from llmitm.calls import Json
+
+_BOUNDARY = re.compile(r'boundary="?([^";]+)"?', re.IGNORECASE)
+_NAME = re.compile(rb'\bname="((?:[^"\\]|\\.)*)"')
+_FILENAME = re.compile(rb'\bfilename="((?:[^"\\]|\\.)*)"')
+_TYPE = re.compile(rb"^content-type:\s*([^\r\n]+)", re.IGNORECASE | re.MULTILINE)
+_LONGEST_FIELD = 65_536
+
+
+def parse(body: bytes, content_type: str) -> dict[str, Json] | None:
+    """Return the form as a document, or None where it has no boundary.
+
+    A field is its text (a list where it repeats), a file `{"filename", "content_type", "bytes"}` with its size.
+    """
+    match = _BOUNDARY.search(content_type)
+    if match is None:
+        return None
+    form: dict[str, Json] = {}
+    for part in body.split(b"--" + match.group(1).encode())[1:]:
+        head, separator, content = part.partition(b"\r\n\r\n")
+        name = _NAME.search(head)
+        if not separator or name is None:
+            continue
+        content = content.removesuffix(b"\r\n")
+        key = name.group(1).decode("utf-8", "replace")
+        value = _value(head, content)
+        if key in form:
+            earlier = form[key]
+            form[key] = [*(earlier if isinstance(earlier, list) else [earlier]), value]
+        else:
+            form[key] = value
+    return form
+
+
+def _value(head: bytes, content: bytes) -> Json:
+    filename = _FILENAME.search(head)
+    if filename is None and len(content) <= _LONGEST_FIELD:
+        return content.decode("utf-8", "replace")
+    kind = _TYPE.search(head)
+    return {
+        "filename": filename.group(1).decode("utf-8", "replace") if filename else None,
+        "content_type": kind.group(1).decode("latin-1").strip() if kind else None,
+        "bytes": len(content),
+    }
