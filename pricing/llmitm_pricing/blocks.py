@@ -31,7 +31,9 @@ class Rates:
 class Block:
     """What a model costs for a while."""
 
-    def __init__(self, file: PriceFile, model: Model, price: Price) -> None:
+    def __init__(
+        self, file: PriceFile, model: Model, price: Price, modifiers: Sequence[Modifier]
+    ) -> None:
         day = f"@{price.starts:%Y-%m-%d}" if price.starts else ""
         self.id = f"{file.provider}/{model.id}{day}"
         self.starts = price.starts
@@ -46,7 +48,7 @@ class Block:
         self._variants = [_Variant(variant, file) for variant in price.variant]
         self._modifiers = [
             _Modifier(modifier)
-            for modifier in file.modifier
+            for modifier in modifiers
             if any(glob(name).fullmatch(model.id) for name in modifier.models)
         ]
         self._rates: dict[tuple[bool, ...], Rates] = {}

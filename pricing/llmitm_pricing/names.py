@@ -52,11 +52,19 @@ class Names:
         return next(
             (
                 model
-                for spelling in self._spellings(name.casefold())
+                for spelling in self.spellings(name.casefold())
                 if (model := self._aliases.get(spelling) or self._listed(spelling))
             ),
             None,
         )
+
+    def spellings(self, name: str) -> Iterable[str]:
+        """Return a name as it is, then without the prefixes that this file strips."""
+        yield name
+        for prefix in self._strip:
+            if (found := prefix.match(name)) and found.end() < len(name):
+                name = name[found.end() :]
+                yield name
 
     def _claim(self, names: dict[str, Model], name: str, model: Model) -> None:
         other = names.setdefault(name, model)
@@ -77,10 +85,3 @@ class Names:
         if model := self._exact.get(name):
             return model
         return next((model for pattern, model in self._patterns if pattern.fullmatch(name)), None)
-
-    def _spellings(self, name: str) -> Iterable[str]:
-        yield name
-        for prefix in self._strip:
-            if (found := prefix.match(name)) and found.end() < len(name):
-                name = name[found.end() :]
-                yield name

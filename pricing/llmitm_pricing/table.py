@@ -10,19 +10,23 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cached_property
+from itertools import product
 from pathlib import Path
+from typing import NamedTuple
 
 from llmitm_pricing.bill import Bill
 from llmitm_pricing.blocks import Block
 from llmitm_pricing.cost import Cost, Unpriced
 from llmitm_pricing.files import DATA, PriceFileError, read
 from llmitm_pricing.names import Names
-from llmitm_pricing.schema import Model, PriceFile
+from llmitm_pricing.schema import Model, Modifier, PriceFile
 from llmitm_pricing.units import Leaves, Quantity
 
 _ZERO = Decimal(0)
 _PLAIN_TIERS = frozenset({"default", "standard", "auto", "on_demand", "standard_only"})
 """The names that providers give to having no tier; the block's own prices hold."""
+_LIKENESS = 3
+"""How far `like` is followed, so that two files that are like each other end."""
 _KNOWN_MODELS = 10_000
 """Names remembered. A client that makes names up must not fill the memory."""
 
@@ -30,15 +34,16 @@ _KNOWN_MODELS = 10_000
 class PricedModel:
     """A model of one file, with its blocks in the order of time."""
 
-    def __init__(self, file: PriceFile, model: Model) -> None:
+    def __init__(self, file: PriceFile, model: Model, modifiers: Sequence[Modifier] = ()) -> None:
         self.file = file
         self.entry = model
+        self._modifiers = (*file.modifier, *modifiers)
         self._floor = datetime.min.replace(tzinfo=UTC)
 
     @cached_property
     def blocks(self) -> Sequence[Block]:
         """The dated blocks, oldest first."""
-        return [Block(self.file, self.entry, price) for price in self.entry.price]
+        return [Block(self.file, self.entry, price, self._modifiers) for price in self.entry.price]
 
     @cached_property
     def _starts(self) -> Sequence[datetime]:
@@ -53,19 +58,11 @@ class PricedModel:
         return block if block.until is None or at < block.until else None
 
 
-class _Provider:
-    """The models of one price file."""
+class _Provider(NamedTuple):
+    """A price file, read."""
 
-    def __init__(self, path: Path) -> None:
-        self.file = read(path)
-        self._names = Names(self.file, path)
-        self._models: dict[str, PricedModel] = {}
-
-    def find(self, name: str) -> PricedModel | None:
-        model = self._names.find(name)
-        if model is None:
-            return None
-        return self._models.setdefault(model.id, PricedModel(self.file, model))
+    file: PriceFile
+    names: Names
 
 
 class PriceTable:
@@ -122,7 +119,7 @@ class PriceTable:
         except KeyError:
             if len(self._found) >= _KNOWN_MODELS:
                 self._found.clear()
-            found = self._found[key] = self._search(model, provider, frozenset())
+            found = self._found[key] = self._search(model, provider)
             return found
 
     def price(
@@ -201,17 +198,23 @@ class PriceTable:
     def _load(self, provider: str) -> Sequence[_Provider]:
         loaded = self._providers.get(provider)
         if loaded is None:
-            loaded = [_Provider(path) for path in self._paths.get(provider, ())]
+            files = [(path, read(path)) for path in self._paths.get(provider, ())]
+            loaded = [_Provider(file, Names(file, path)) for path, file in files]
             self._providers[provider] = loaded
         return loaded
 
-    def _search(self, name: str, provider: str, seen: frozenset[str]) -> PricedModel | None:
+    def _search(
+        self, name: str, provider: str, modifiers: tuple[Modifier, ...] = (), depth: int = 0
+    ) -> PricedModel | None:
+        """Look into a provider's files, then into those that it says it is like, whose modifiers add up."""
         loaded = self._load(provider)
-        for entry in loaded:
-            if found := entry.find(name):
-                return found
-        for entry in loaded:
-            for other in entry.file.like:
-                if other not in seen and (found := self._search(name, other, seen | {provider})):
-                    return found
+        for file, names in loaded:
+            if model := names.find(name):
+                return PricedModel(file, model, modifiers)
+        if depth < _LIKENESS:
+            for file, names in loaded:
+                for other, spelling in product(file.like, names.spellings(name)):
+                    more = (*modifiers, *file.modifier)
+                    if found := self._search(spelling, other, more, depth + 1):
+                        return found
         return None
