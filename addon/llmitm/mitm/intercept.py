@@ -1,0 +1,231 @@
+"""One call from its first header to its last byte: identify, tap, and hand what passed to the recorder.
+
+Nothing is parsed here that a worker can parse: the client's end of stream waits for these hooks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+
+from mitmproxy import http
+from mitmproxy.connection import ConnectionState
+
+from llmitm.calls import Endpoint, Exchange
+from llmitm.ids import new_id
+from llmitm.mitm.gateway import TAGS
+from llmitm.mitm.guard import guarded
+from llmitm.mitm.tee import RequestTee, ResponseTee
+from llmitm.mitm.tunnel import Tunnel
+from llmitm.policy import usage_chunk
+from llmitm.policy.control import control_headers, without_helicone_key
+from llmitm.providers.hosts import HostTable
+from llmitm.tags import decode as decode_userinfo
+from llmitm.wire import jsontext
+
+_EXCHANGE = "llmitm_exchange"
+_ASK_USAGE = "llmitm_ask_usage"
+_STREAMED_UPLOADS = 32 * 1024 * 1024
+_PARSED_HERE = 256 * 1024
+_USAGE_DIALECTS = ("openai_chat", "openai_completions")
+
+
+class Intercept:
+    """See every LLM call."""
+
+    def __init__(
+        self,
+        hosts: HostTable,
+        tunnel: Tunnel,
+        submit: Callable[[Exchange], None],
+        ask_usage: bool = True,
+    ) -> None:
+        self._hosts = hosts
+        self._tunnel = tunnel
+        self._submit = submit
+        self._ask_usage = ask_usage
+        self.in_flight = 0
+
+    @guarded
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        """Identify the call, and take off what is meant for us."""
+        request = flow.request
+        self._tunnel.remember(flow)
+        host = (request.pretty_host or request.host).lower()
+        entry = self._hosts.find(host, request.port)
+        if entry is None:
+            request.stream = True  # plain HTTP to somebody else
+            return
+        endpoint = self._hosts.endpoint(entry, request.method, request.path)
+        if endpoint is None or request.method in ("HEAD", "OPTIONS"):
+            request.stream = True
+            _take_off_control_headers(request)
+            return
+        exchange = Exchange(
+            id=new_id(request.timestamp_start),
+            started_at=request.timestamp_start,
+            method=request.method,
+            scheme=request.scheme,
+            host=host,
+            port=request.port,
+            path=request.path,
+            request_headers=_headers(request.headers),
+            request_body=b"",
+            tags=self._tags(flow),
+            http_version=request.http_version,
+        )
+        _take_off_control_headers(request)
+        flow.metadata[_EXCHANGE] = exchange
+        self.in_flight += 1
+        if _is_large_upload(request, endpoint):
+            request.stream = RequestTee(exchange)
+        elif self._ask_usage and entry.stream_usage and endpoint.dialect in _USAGE_DIALECTS:
+            flow.metadata[_ASK_USAGE] = True
+
+    def _tags(self, flow: http.HTTPFlow) -> Mapping[str, str]:
+        tags = dict(flow.metadata.get(TAGS) or {})
+        if userinfo := self._tunnel.userinfo(flow.client_conn):
+            run_id, labels = decode_userinfo(userinfo)
+            tags = {**labels, **tags}
+            if run_id:
+                tags["run_id"] = run_id
+        return tags
+
+    @guarded
+    async def request(self, flow: http.HTTPFlow) -> None:
+        """Keep the body; ask for the usage of a stream that would come without."""
+        exchange: Exchange | None = flow.metadata.get(_EXCHANGE)
+        if exchange is None:
+            return
+        if isinstance(flow.request.stream, RequestTee):
+            exchange.request_body = flow.request.stream.body()
+            return
+        body = exchange.request_body = flow.request.raw_content or b""
+        may_ask = flow.metadata.pop(_ASK_USAGE, False) and not _is_fixed(flow.request)
+        if not may_ask or not usage_chunk.may_stream(body):
+            return
+        parse = jsontext.parse_or_none
+        document = (
+            parse(body) if len(body) <= _PARSED_HERE else await asyncio.to_thread(parse, body)
+        )
+        asked = usage_chunk.ask(body, document)
+        if asked is not None:
+            exchange.usage_injected = True
+            flow.request.raw_content = asked
+            flow.request.headers["content-length"] = str(len(asked))
+            # The chunk has to be taken out of the stream as it passes, which a compressed one does not allow.
+            flow.request.headers["accept-encoding"] = "identity"
+
+    @guarded
+    def responseheaders(self, flow: http.HTTPFlow) -> None:
+        """Put the tap on the response; every response passes as a stream."""
+        response = flow.response
+        if response is None:
+            return
+        exchange: Exchange | None = flow.metadata.get(_EXCHANGE)
+        if exchange is None:
+            if flow.request.stream is True:
+                response.stream = True
+            return
+        exchange.status = response.status_code
+        exchange.response_headers = _headers(response.headers)
+        if exchange.first_byte_ms is None:
+            exchange.first_byte_ms = _since(exchange)
+        remover = None
+        if exchange.usage_injected and _is_plain_event_stream(response):
+            remover = usage_chunk.UsageRemover()
+            _without_length(response)
+        response.stream = ResponseTee(exchange, remover)
+
+    @guarded
+    def response(self, flow: http.HTTPFlow) -> None:
+        """The response has passed whole."""
+        if flow.websocket is None:
+            self._finish(flow)
+
+    @guarded
+    def error(self, flow: http.HTTPFlow) -> None:
+        """The exchange broke: the client hung up, or the provider did."""
+        message = flow.error.msg if flow.error else "unknown"
+        exchange: Exchange | None = flow.metadata.get(_EXCHANGE)
+        if exchange is not None:
+            exchange.error_message = message
+            if _client_is_gone(flow, message):
+                exchange.ending = "client_gone"
+            else:
+                exchange.ending = "no_answer" if exchange.status is None else "upstream_broke"
+        self._finish(flow)
+
+    @guarded
+    def websocket_message(self, flow: http.HTTPFlow) -> None:
+        """Keep mitmproxy's list short, which otherwise grows for the life of the socket."""
+        if flow.websocket is not None:
+            del flow.websocket.messages[:-1]
+
+    @guarded
+    def websocket_end(self, flow: http.HTTPFlow) -> None:
+        """A socket has closed."""
+        self._finish(flow)
+
+    def _finish(self, flow: http.HTTPFlow) -> None:
+        exchange: Exchange | None = flow.metadata.pop(_EXCHANGE, None)
+        if exchange is None:
+            return
+        self.in_flight -= 1
+        exchange.latency_ms = _since(exchange)
+        self._submit(exchange)
+
+
+def _client_is_gone(flow: http.HTTPFlow, message: str) -> bool:
+    """Tell whether the client ended the exchange; mitmproxy's words are the same for both sides of HTTP/2."""
+    client, server = flow.client_conn, flow.server_conn
+    if not client.state & ConnectionState.CAN_READ or message.startswith("Client disconnected"):
+        return True
+    if client.alpn != b"h2" or not message.startswith("stream reset"):
+        return False
+    return server.alpn != b"h2" or "CANCEL" in message
+
+
+def _since(exchange: Exchange) -> float:
+    return max(0.0, (time.time() - exchange.started_at) * 1000)
+
+
+def _headers(headers: http.Headers) -> list[tuple[str, str]]:
+    return list(headers.items(multi=True))
+
+
+def _take_off_control_headers(request: http.Request) -> None:
+    for name in control_headers(request.headers):
+        del request.headers[name]
+    if authorization := request.headers.get("authorization"):
+        kept = without_helicone_key(authorization)
+        if kept is None:
+            del request.headers["authorization"]
+        elif kept != authorization:
+            request.headers["authorization"] = kept
+
+
+def _is_large_upload(request: http.Request, endpoint: Endpoint) -> bool:
+    if endpoint.operation == "file":
+        return True
+    length = request.headers.get("content-length", "")
+    return length.isdigit() and int(length) > _STREAMED_UPLOADS
+
+
+def _is_fixed(request: http.Request) -> bool:
+    """Tell whether the body may not be changed: it is signed (AWS SigV4), or compressed."""
+    signed = request.headers.get("authorization", "").startswith("AWS4-HMAC-SHA256")
+    return signed or "content-encoding" in request.headers
+
+
+def _is_plain_event_stream(response: http.Response) -> bool:
+    kind = response.headers.get("content-type", "").lower()
+    encoding = response.headers.get("content-encoding", "identity").lower()
+    return kind.startswith("text/event-stream") and encoding == "identity"
+
+
+def _without_length(response: http.Response) -> None:
+    """A body that gets shorter on its way cannot keep its stated length."""
+    if response.headers.pop("content-length", None) is not None and response.is_http11:
+        response.headers["transfer-encoding"] = "chunked"

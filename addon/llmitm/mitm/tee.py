@@ -1,0 +1,71 @@
+"""Taps on bodies that pass through as streams: forward first, look second, never raise.
+
+mitmproxy loses a chunk for the client when the function raises, so what may fail is done on a worker, later.
+"""
+
+from __future__ import annotations
+
+import time
+
+from llmitm.calls import Exchange
+from llmitm.mitm.guard import note_fault
+from llmitm.policy.usage_chunk import UsageRemover
+
+LONGEST_KEPT = 64 * 1024 * 1024
+"""Bytes of one body that are kept to be read; the rest passes unseen and the row says so."""
+
+
+class ResponseTee:
+    """Pass response chunks on as they come, and keep them with their times."""
+
+    __slots__ = ("_exchange", "_kept", "_remover")
+
+    def __init__(self, exchange: Exchange, remover: UsageRemover | None = None) -> None:
+        self._exchange = exchange
+        self._remover = remover
+        self._kept = 0
+
+    def __call__(self, data: bytes) -> bytes:
+        """Take a chunk, return what the client gets; `b""` is the end of the body."""
+        exchange = self._exchange
+        if data:
+            if self._kept < LONGEST_KEPT:
+                exchange.chunks.append(data)
+                exchange.chunk_times.append((time.time() - exchange.started_at) * 1000)
+                self._kept += len(data)
+            else:
+                exchange.response_truncated = True
+        if self._remover is None:
+            return data
+        try:
+            return self._remover.feed(data) if data else self._remover.flush()
+        except Exception:
+            note_fault("UsageRemover")
+            self._remover = None
+            return data
+
+
+class RequestTee:
+    """Pass request chunks on as they come, and keep the start of the body."""
+
+    __slots__ = ("_chunks", "_kept", "exchange")
+
+    LONGEST_KEPT = 1024 * 1024
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+        self._chunks: list[bytes] = []
+        self._kept = 0
+
+    def __call__(self, data: bytes) -> bytes:
+        """Take a chunk and return it."""
+        if self._kept < self.LONGEST_KEPT:
+            self._chunks.append(data)
+            self._kept += len(data)
+        else:
+            self.exchange.request_truncated = True
+        return data
+
+    def body(self) -> bytes:
+        """Return what was kept."""
+        return b"".join(self._chunks)

@@ -1,0 +1,56 @@
+"""How the proxy connects: lazily, and, where the user says so, to one stand-in for all LLM hosts.
+
+`LLMITM_TEST_UPSTREAM=HOST:PORT` sends every call there, under its own host name; the demo, `llmitm doctor` and the
+tests prove the whole path that way. `LLMITM_TEST_UPSTREAM_CA=FILE` is the CA to trust for it.
+"""
+
+from __future__ import annotations
+
+import os
+
+from mitmproxy import ctx, exceptions
+from mitmproxy.proxy import server_hooks
+
+from llmitm.mitm.guard import guarded
+from llmitm.providers.hosts import HostTable
+
+_STAND_IN = "LLMITM_TEST_UPSTREAM"
+_STAND_IN_CA = "LLMITM_TEST_UPSTREAM_CA"
+
+
+class Upstream:
+    """Set what decides about connections to providers."""
+
+    def __init__(self, hosts: HostTable) -> None:
+        self._hosts = hosts
+        self._stand_in = _address(os.environ.get(_STAND_IN))
+
+    def load(self, loader: object) -> None:
+        """Connect only when a request is really to be sent, so that an answer of ours needs no network.
+
+        Eager connections would also make mitmproxy copy the names of the provider's certificate into ours, and a
+        shared certificate's names may lie outside our CA's constraints.
+        """
+        ctx.options.update(connection_strategy="lazy", upstream_cert=False)
+        if ca := os.environ.get(_STAND_IN_CA):
+            ctx.options.update(ssl_verify_upstream_trusted_ca=ca)
+
+    @guarded
+    def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
+        """Send a call to the stand-in."""
+        address = data.server.address
+        if self._stand_in is None or address is None:
+            return
+        name = data.server.sni or address[0]
+        if self._hosts.find(name, address[1]) is not None:
+            data.server.sni = name
+            data.server.address = self._stand_in
+
+
+def _address(value: str | None) -> tuple[str, int] | None:
+    if not value:
+        return None
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdigit():
+        raise exceptions.OptionsError(f"{_STAND_IN}={value!r} is not HOST:PORT")
+    return host, int(port)

@@ -1,0 +1,28 @@
+"""Control headers: which they are, and what of a request must not go upstream. See docs/headers.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+_PREFIXES = ("helicone-", "x-llmitm-")
+_HELICONE_KEY = "sk-helicone-"
+
+
+def control_headers(names: Iterable[str]) -> list[str]:
+    """Return the names that are ours to take off."""
+    return [name for name in names if name.lower().startswith(_PREFIXES)]
+
+
+def without_helicone_key(authorization: str) -> str | None:
+    """Take a Helicone key out of a comma list in `Authorization`; None where nothing else is in it."""
+    if _HELICONE_KEY not in authorization:
+        return authorization
+    scheme, space, keys = authorization.partition(" ")
+    if not space:
+        scheme, keys = "", authorization
+    kept = [key.strip() for key in keys.split(",") if not _is_helicone_key(key)]
+    return f"{scheme}{space}{', '.join(kept)}" if kept else None
+
+
+def _is_helicone_key(key: str) -> bool:
+    return key.strip().removeprefix("Bearer ").startswith(_HELICONE_KEY)
