@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Protocol
 
 import h2.config
@@ -72,7 +73,9 @@ class _Http1Sink:
         framing = (
             ("transfer-encoding", "chunked") if length is None else ("content-length", str(length))
         )
-        await self._send(h11.Response(status_code=status, headers=[*headers, framing]))
+        reason = HTTPStatus(status).phrase if status in HTTPStatus else "Error"
+        head = h11.Response(status_code=status, headers=[*headers, framing], reason=reason)
+        await self._send(head)
 
     async def part(self, data: bytes) -> None:
         await self._send(h11.Data(data=data))

@@ -14,7 +14,8 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -156,24 +157,30 @@ async def _deliver(reply: Reply, entry: Entry, sink: Sink, *, head_only: bool) -
 def in_thread(hosts: Sequence[str] = HOSTS) -> Iterator[LocalProvider]:
     """Run a local provider in a thread with an event loop of its own."""
     provider = LocalProvider(hosts)
-    started = threading.Event()
-    stop: asyncio.Event
-    loop: asyncio.AbstractEventLoop
+    started: Future[Callable[[], object]] = Future()
 
     async def run() -> None:
-        nonlocal stop, loop
-        stop, loop = asyncio.Event(), asyncio.get_running_loop()
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
         async with provider:
-            started.set()
+            started.set_result(lambda: loop.call_soon_threadsafe(stop.set))
             await stop.wait()
 
-    thread = threading.Thread(target=asyncio.run, args=(run(),), name="local-provider", daemon=True)
+    def work() -> None:
+        try:
+            asyncio.run(run())
+        except Exception as error:
+            if started.done():
+                raise
+            started.set_exception(error)
+
+    thread = threading.Thread(target=work, name="local-provider", daemon=True)
     thread.start()
-    started.wait()
+    end = started.result()
     try:
         yield provider
     finally:
-        loop.call_soon_threadsafe(stop.set)
+        end()
         thread.join()
 
 
