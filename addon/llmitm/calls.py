@@ -215,6 +215,8 @@ class Charge:
     provider_usd: Decimal | None = None
     """What the provider says it charged, where it does; it is then `usd`, the table the cross-check."""
     table_usd: Decimal | None = None
+    notes: Sequence[str] = ()
+    """Why it is free, what was left out, which of the provider's numbers were odd."""
 
 
 @dataclass(frozen=True, slots=True)

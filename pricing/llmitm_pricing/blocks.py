@@ -13,7 +13,6 @@ from datetime import datetime
 from decimal import Decimal
 
 from llmitm_pricing.conditions import Condition, Context, Hours
-from llmitm_pricing.names import glob
 from llmitm_pricing.schema import Item, Model, Modifier, Price, PriceFile, Variant
 from llmitm_pricing.units import FALLBACK, TOKEN_UNITS
 
@@ -46,11 +45,7 @@ class Block:
         self._price = price
         self._fees = {**file.fee, **price.fee}
         self._variants = [_Variant(variant, file) for variant in price.variant]
-        self._modifiers = [
-            _Modifier(modifier)
-            for modifier in modifiers
-            if any(glob(name).fullmatch(model.id) for name in modifier.models)
-        ]
+        self._modifiers = [_Modifier(modifier) for modifier in modifiers]
         self._rates: dict[tuple[bool, ...], Rates] = {}
 
     def rates(self, context: Context, prompt: Decimal, at: datetime) -> Rates:

@@ -18,7 +18,7 @@ from llmitm_pricing.bill import Bill
 from llmitm_pricing.blocks import Block
 from llmitm_pricing.cost import Cost, Unpriced
 from llmitm_pricing.files import DATA, PriceFileError, read
-from llmitm_pricing.names import Names
+from llmitm_pricing.names import Names, glob
 from llmitm_pricing.schema import Model, Modifier, PriceFile
 from llmitm_pricing.units import Leaves, Quantity
 
@@ -41,9 +41,18 @@ class PricedModel:
         self._floor = datetime.min.replace(tzinfo=UTC)
 
     @cached_property
+    def modifiers(self) -> Sequence[Modifier]:
+        """The modifiers that name this model."""
+        return [
+            modifier
+            for modifier in self._modifiers
+            if any(glob(name).fullmatch(self.entry.id) for name in modifier.models)
+        ]
+
+    @cached_property
     def blocks(self) -> Sequence[Block]:
         """The dated blocks, oldest first."""
-        return [Block(self.file, self.entry, price, self._modifiers) for price in self.entry.price]
+        return [Block(self.file, self.entry, price, self.modifiers) for price in self.entry.price]
 
     @cached_property
     def _starts(self) -> Sequence[datetime]:

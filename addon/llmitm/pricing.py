@@ -1,0 +1,249 @@
+"""What a call cost: from what was read of it to units, from units to the price table, from there to a `Charge`.
+
+The provider's own figure comes first and the table is then the cross-check. What is not charged is 0 with the
+reason; what is not known is unpriced with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from math import ceil, isfinite
+
+from llmitm.calls import (
+    Answer,
+    Charge,
+    Endpoint,
+    Exchange,
+    Identity,
+    Json,
+    Operation,
+    Outcome,
+    Prompt,
+    Usage,
+)
+from llmitm_pricing import Cost, PriceFileError, PriceTable, Unpriced
+
+_FREE: Mapping[Operation, str] = {
+    "models": "asking for models is not charged",
+    "file": "files are not charged by the call",
+    "count_tokens": "counting tokens is not charged",
+    "moderation": "moderation without usage is not charged",
+}
+"""Operations that cost nothing where the answer reports no usage."""
+
+_TOKENS = (
+    ("input", "input_tokens"),
+    ("cached_input", "cached_input_tokens"),
+    ("cache_write", "cache_write_tokens"),
+    ("cache_write_5m", "cache_write_5m_tokens"),
+    ("cache_write_1h", "cache_write_1h_tokens"),
+    ("audio_input", "input_audio_tokens"),
+    ("image_input", "input_image_tokens"),
+    ("video_input", "input_video_tokens"),
+    ("audio_cached_input", "cached_audio_tokens"),
+    ("output", "output_tokens"),
+    ("reasoning", "reasoning_tokens"),
+    ("audio_output", "output_audio_tokens"),
+    ("image_output", "output_image_tokens"),
+    ("video_output", "output_video_tokens"),
+)
+"""Units of the price table, and where `Usage` has them."""
+
+_READS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
+_ATTRIBUTES = ("quality", "size", "resolution", "search_context_size")
+_DOCUMENTS_A_SEARCH = 100
+"""Cohere, and those who sell its models, count a rerank of up to 100 documents as one search."""
+
+type Quantity = int | float
+
+
+def charge(
+    endpoint: Endpoint,
+    exchange: Exchange,
+    prompt: Prompt,
+    answer: Answer,
+    outcome: Outcome,
+    identity: Identity,
+    table: PriceTable,
+) -> Charge:
+    """Return what a finished call cost."""
+    if reason := _not_charged(endpoint, exchange, answer, outcome):
+        return Charge(usd=Decimal(0), price_id=f"none: {reason}")
+    try:
+        priced = _from_table(endpoint, exchange, prompt, answer, identity, table)
+    except PriceFileError as error:
+        priced = Unpriced(str(error))
+    if answer.provider_cost_usd is not None:
+        return _as_reported(endpoint, answer.provider_cost_usd, priced)
+    if isinstance(priced, Unpriced):
+        return Charge(unpriced_reason=_explain(priced.reason, answer.usage, outcome))
+    return Charge(
+        priced.usd, priced.price_id, priced.parts, table_usd=priced.usd, notes=priced.notes
+    )
+
+
+def units(usage: Usage) -> dict[str, Quantity]:
+    """Return reported or estimated counts by their names in the price table; unknown ones are left out."""
+    counts: dict[str, Quantity] = {}
+    for unit, field in _TOKENS:
+        count = getattr(usage, field)
+        if count is not None:
+            counts[unit] = count
+    counts.update(usage.other)
+    return counts
+
+
+def _not_charged(
+    endpoint: Endpoint, exchange: Exchange, answer: Answer, outcome: Outcome
+) -> str | None:
+    """Return why a call costs nothing, None where it may cost something."""
+    if outcome == "blocked":
+        return "the call was never sent"
+    if not endpoint.counted:
+        return "counted with the call that made it"
+    if answer.usage.source != "none" or answer.provider_cost_usd is not None:
+        return None
+    if exchange.ending == "no_answer" and outcome == "error":
+        return "the call was not answered"
+    if outcome == "error" and exchange.status is not None and exchange.status >= 400:
+        return "error answers are not charged"
+    if endpoint.operation in _FREE:
+        return _FREE[endpoint.operation]
+    if exchange.method in _READS and endpoint.operation != "realtime":
+        return "nothing was generated"
+    return None
+
+
+def _from_table(
+    endpoint: Endpoint,
+    exchange: Exchange,
+    prompt: Prompt,
+    answer: Answer,
+    identity: Identity,
+    table: PriceTable,
+) -> Cost | Unpriced:
+    measured, attributes = _measures(endpoint, prompt.document, answer.document)
+    usage = {**measured, **units(answer.usage)}
+    tier = "batch" if endpoint.operation == "batch" else answer.service_tier or prompt.service_tier
+    at = datetime.fromtimestamp(exchange.started_at, UTC)
+    names = _names(endpoint, prompt, answer, identity)
+    known = [name for name in names if table.find(name, endpoint.provider)]
+    if not names:
+        return Unpriced("the call names no model")
+    return table.price(
+        usage,
+        model=(known or names)[0],
+        provider=endpoint.provider,
+        at=at,
+        tier=tier.lower() if tier else None,
+        geo=answer.inference_geo,
+        host=exchange.host,
+        path=exchange.path.partition("?")[0],
+        speed=answer.speed,
+        attributes=attributes,
+    )
+
+
+def _names(endpoint: Endpoint, prompt: Prompt, answer: Answer, identity: Identity) -> list[str]:
+    """Return the model's names: what the user says, else what answered, what was asked for, what the path says."""
+    if identity.model_override:
+        return [identity.model_override]
+    names = (answer.model, prompt.model, endpoint.model)
+    return list(dict.fromkeys(name for name in names if name))
+
+
+def _as_reported(endpoint: Endpoint, usd: Decimal, priced: Cost | Unpriced) -> Charge:
+    table_usd = priced.usd if isinstance(priced, Cost) else None
+    agreed = isinstance(priced, Cost) and priced.usd == usd
+    return Charge(
+        usd,
+        f"{endpoint.provider}/reported",
+        priced.parts if agreed and isinstance(priced, Cost) else {"reported": usd},
+        provider_usd=usd,
+        table_usd=table_usd,
+        notes=priced.notes if isinstance(priced, Cost) else (),
+    )
+
+
+def _explain(reason: str, usage: Usage, outcome: Outcome) -> str:
+    if usage.source == "none" and outcome in ("cancelled", "error"):
+        return f"the call ended before its usage was known ({reason})"
+    return reason
+
+
+def _measures(
+    endpoint: Endpoint, request: Json, response: Json
+) -> tuple[dict[str, Quantity], dict[str, str]]:
+    """Return quantities that no usage tells, with the attributes that a price may depend on."""
+    asked = request if isinstance(request, Mapping) else {}
+    answered = response if isinstance(response, Mapping) else {}
+    # Google's `:predict` has its options in a field of their own.
+    options = asked.get("parameters")
+    options = {**asked, **options} if isinstance(options, Mapping) else asked
+    search = options.get("web_search_options")
+    search = search if isinstance(search, Mapping) else {}
+    attributes = _words({**answered, **options, **search})
+    quantities: dict[str, Quantity] = {"request": 1}
+    match endpoint.operation:
+        case "image":
+            quantities["image"] = _images(options, answered)
+        case "speech":
+            text = options.get("input") or options.get("text")
+            if isinstance(text, str):
+                quantities["character"] = len(text)
+        case "transcription":
+            if (seconds := _number(answered.get("duration"))) is not None:
+                quantities["audio_second"] = seconds
+        case "video":
+            # A request may leave the length to the provider; the job that it answers with then names it.
+            if (seconds := _video_seconds({**answered, **options})) is not None:
+                quantities["video_second"] = seconds
+        case "rerank":
+            documents = options.get("documents") or options.get("sources")
+            count = len(documents) if isinstance(documents, list) else 1
+            quantities["search_unit"] = max(1, ceil(count / _DOCUMENTS_A_SEARCH))
+        case _:
+            pass
+    return quantities, attributes
+
+
+def _words(options: Mapping[str, Json]) -> dict[str, str]:
+    """Return the attributes as words. What is left to the provider (`auto`) is as if it were not there."""
+    words = {name: options.get(name) for name in _ATTRIBUTES}
+    return {name: word for name, word in words.items() if isinstance(word, str) and word != "auto"}
+
+
+def _images(options: Mapping[str, Json], answered: Mapping[str, Json]) -> Quantity:
+    for made in (answered.get("data"), answered.get("predictions"), answered.get("images")):
+        if isinstance(made, list) and made:
+            return len(made)
+    return _first_number((options.get("n"), options.get("sampleCount"))) or 1
+
+
+def _video_seconds(options: Mapping[str, Json]) -> Quantity | None:
+    """Return the seconds of all videos, None where nothing tells them."""
+    seconds = _first_number(
+        options.get(name) for name in ("seconds", "durationSeconds", "duration_seconds", "duration")
+    )
+    if seconds is None:
+        return None
+    return seconds * (_first_number((options.get("sampleCount"), options.get("n"))) or 1)
+
+
+def _first_number(values: Iterable[Json]) -> Quantity | None:
+    return next((number for value in values if (number := _number(value)) is not None), None)
+
+
+def _number(value: Json) -> Quantity | None:
+    """Return a number, also where a form or a provider has written it as text."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float):
+        return value
+    try:
+        number = float(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return number if number is None or isfinite(number) else None
