@@ -1,0 +1,146 @@
+"""`python -m llmitm.mitm`: mitmproxy's core with our addons and little else.
+
+mitmdump loads some forty addons and asks each of them about every event. Here only those are loaded that a
+proxy needs, and the handlers of each event are looked up once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from mitmproxy import exceptions, master, options
+from mitmproxy.addons import (
+    core,
+    disable_h2c,
+    errorcheck,
+    next_layer,
+    proxyserver,
+    tlsconfig,
+    update_alt_svc,
+    upstream_auth,
+)
+
+from llmitm import __version__
+from llmitm.errors import LlmitmError
+from llmitm.home import Home, home
+from llmitm.mitm.chain import chain
+from llmitm.mitm.dispatch import ResolvedAddons
+from llmitm.mitm.service import load_settings
+from llmitm.trust import ensure
+
+_GIL_SWITCH_SECONDS = 0.0005
+"""The worker that parses must not hold up a chunk: Python's default of 5 ms would."""
+
+
+class LeanMaster(master.Master):
+    """mitmproxy with the addons that a proxy needs."""
+
+    def __init__(self, opts: options.Options) -> None:
+        super().__init__(opts, with_termlog=False)
+        self.addons = ResolvedAddons(self)
+        self.addons.add(
+            core.Core(),
+            disable_h2c.DisableH2C(),
+            proxyserver.Proxyserver(),
+            next_layer.NextLayer(),
+            tlsconfig.TlsConfig(),
+            upstream_auth.UpstreamAuth(),
+            update_alt_svc.UpdateAltSvc(),
+            errorcheck.ErrorCheck(),
+        )
+
+
+class Announce:
+    """Say where the proxy listens, to a person or to the program that started it."""
+
+    def __init__(self, master_: LeanMaster, place: Home, ready_fd: int | None, private: bool) -> None:
+        self._master = master_
+        self._home = place
+        self._ready_fd = ready_fd
+        self._private = private
+        self._pid = os.getpid()
+
+    def running(self) -> None:
+        """The proxy listens."""
+        server = self._master.addons.get("proxyserver")
+        port = server.listen_addrs()[0][1]
+        state = {"pid": self._pid, "port": port, "started_at": time.time(), "version": __version__}
+        if not self._private:
+            _write_private(self._home.running, json.dumps(state))
+        if self._ready_fd is not None:
+            os.write(self._ready_fd, json.dumps({"port": port}).encode() + b"\n")
+            os.close(self._ready_fd)
+
+    def done(self) -> None:
+        """The proxy ends."""
+        with contextlib.suppress(OSError, ValueError):
+            if json.loads(self._home.running.read_text())["pid"] == self._pid:
+                self._home.running.unlink()
+
+
+def _write_private(path: Path, text: str) -> None:
+    draft = path.with_suffix(f".{os.getpid()}")
+    draft.touch(mode=0o600)
+    draft.write_text(text)
+    draft.replace(path)
+
+
+def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m llmitm.mitm", description=__doc__)
+    parser.add_argument("--port", type=int, help="0 takes a free port")
+    parser.add_argument("--host", help="address to listen on")
+    parser.add_argument("--mode", action="append", default=[], help="a mode of mitmproxy, such as upstream:URL")
+    parser.add_argument("--set", action="append", default=[], dest="options", metavar="OPTION=VALUE")
+    parser.add_argument("--private", action="store_true", help="for one program: not to be found by others")
+    parser.add_argument("--ready-fd", type=int, help="write the port there once it is open")
+    parser.add_argument("--quiet", action="store_true", help="no line a call")
+    return parser.parse_args(arguments)
+
+
+async def _run(arguments: argparse.Namespace) -> None:
+    place = home()
+    place.create()
+    settings = load_settings(place)
+    opts = options.Options()
+    lean = LeanMaster(opts)
+    ours = chain(place, quiet=arguments.quiet)
+    ensure(place, ours.service.hosts.names())
+    lean.addons.add(*ours.addons, Announce(lean, place, arguments.ready_fd, arguments.private))
+    opts.update(
+        confdir=str(place.ca),
+        listen_host=arguments.host or settings.proxy.listen,
+        listen_port=settings.proxy.port if arguments.port is None else arguments.port,
+        mode=arguments.mode or ["regular"],
+    )
+    opts.set(*arguments.options)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(number, lean.shutdown)
+    await lean.run()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the proxy until it is told to end."""
+    logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
+    logging.getLogger("llmitm").setLevel(logging.INFO)
+    sys.setswitchinterval(_GIL_SWITCH_SECONDS)
+    try:
+        asyncio.run(_run(_arguments(arguments)))
+    except (LlmitmError, exceptions.OptionsError) as error:
+        print(f"llmitm: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

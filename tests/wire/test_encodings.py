@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Callable
+
+import brotli
+import pytest
+import zstandard
+from hypothesis import given, strategies as st
+
+from llmitm.wire.encodings import ContentDecoder, decode
+from wire.chunks import cut_points, pieces
+
+
+def raw_deflate(data: bytes) -> bytes:
+    compressor = zlib.compressobj(wbits=-15)
+    return compressor.compress(data) + compressor.flush()
+
+
+ENCODERS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "br": brotli.compress,
+    "zstd": zstandard.compress,
+}
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+@given(data=st.binary(max_size=500), cuts=cut_points)
+def test_pieces_decode_to_the_whole(name: str, data: bytes, cuts: list[int]) -> None:
+    decoder = ContentDecoder(name)
+    assert b"".join(map(decoder.feed, pieces(ENCODERS[name](data), cuts))) == data
+    assert not decoder.broken
+
+
+def test_deflate_without_its_wrapper() -> None:
+    assert decode(raw_deflate(b"hello" * 100), "deflate") == b"hello" * 100
+
+
+def test_several_encodings_are_undone_in_reverse() -> None:
+    assert decode(gzip.compress(brotli.compress(b"x")), "br, gzip") == b"x"
+
+
+@pytest.mark.parametrize("name", ["gzip", "zstd"])
+def test_members_one_after_the_other(name: str) -> None:
+    assert decode(ENCODERS[name](b"one ") + ENCODERS[name](b"two"), name) == b"one two"
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_a_body_that_is_not_what_its_header_says_stays_as_it_is(name: str) -> None:
+    assert decode(b'{"error": "plain"}', name) == b'{"error": "plain"}'
+
+
+@pytest.mark.parametrize("name", ["gzip", "deflate", "zstd"])
+def test_a_body_cut_short_gives_its_start(name: str) -> None:
+    text = bytes(range(256)) * 2000
+    whole = ENCODERS[name](text)
+    assert text.startswith(decode(whole[: len(whole) - 6], name))
+
+
+@pytest.mark.parametrize("name", [*ENCODERS, "compress", "gzip, br"])
+@given(data=st.binary(max_size=100))
+def test_hostile_bytes_never_raise(name: str, data: bytes) -> None:
+    decode(data, name)
+
+
+def test_identity_is_nothing() -> None:
+    assert decode(b"x", "identity") == decode(b"x", None) == b"x"

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from hypothesis import given, strategies as st
+
+from llmitm.wire.multipart import parse
+
+BODY = (
+    b'--b\r\nContent-Disposition: form-data; name="model"\r\n\r\nwhisper-1\r\n'
+    b'--b\r\nContent-Disposition: form-data; name="include[]"\r\n\r\na\r\n'
+    b'--b\r\nContent-Disposition: form-data; name="include[]"\r\n\r\nb\r\n'
+    b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\nContent-Type: audio/wav\r\n\r\n'
+    b"\x00\xff\r\n--not-the-boundary\r\n--b--\r\n"
+)
+
+
+def test_fields_are_text_and_files_are_sizes() -> None:
+    assert parse(BODY, 'multipart/form-data; boundary="b"') == {
+        "model": "whisper-1",
+        "include[]": ["a", "b"],
+        "file": {"filename": "a.wav", "content_type": "audio/wav", "bytes": 22},
+    }
+
+
+def test_no_boundary_is_no_form() -> None:
+    assert parse(BODY, "multipart/form-data") is None
+
+
+@given(st.binary(max_size=300))
+def test_hostile_bytes_never_raise(data: bytes) -> None:
+    parse(data, "multipart/form-data; boundary=b")
+    parse(b"--b\r\n" + data, "multipart/form-data; boundary=b")
