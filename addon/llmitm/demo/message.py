@@ -5,6 +5,7 @@ A reply is complete before its first byte is sent, so an answer depends on its r
 
 from __future__ import annotations
 
+import contextlib
 import email.policy
 import gzip
 import hashlib
@@ -58,8 +59,16 @@ class Request:
 
     @property
     def digest(self) -> str:
-        """32 hex digits that are the same for an equal request."""
-        key = f"{self.method} {self.host} {self.target}\n".encode() + self.body
+        """32 hex digits that are the same for an equal request.
+
+        Host and stream options do not count: a proxy that asks for usage gets the answer's own bytes.
+        """
+        body = self.body
+        with contextlib.suppress(ApiError):
+            document = self.document()
+            document.pop("stream_options", None)
+            body = json.dumps(document, separators=(",", ":")).encode()
+        key = f"{self.method} {self.target}\n".encode() + body
         return hashlib.blake2b(key, digest_size=16).hexdigest()
 
     def header(self, name: str) -> str | None:

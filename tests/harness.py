@@ -1,0 +1,185 @@
+"""Real processes for end-to-end tests: a proxy in front of the local provider, with a home of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import select
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from llmitm.calls import Json
+from llmitm.demo.provider import LocalProvider
+from llmitm.environment import variables
+from llmitm.home import Home
+
+ROOT = Path(__file__).resolve().parents[1]
+Kind = Literal["addon", "llmitm"]
+"""`mitmdump -s addon/proxy.py`, or `python -m llmitm.mitm`."""
+
+_LISTENING = re.compile(r"listening at (?:http://)?\S*?:(\d+)")
+
+
+def until[T](condition: Any, describe: Any = lambda: "", seconds: float = 20) -> T:
+    """Poll until `condition()` is true and return its value; fail with `describe()` when time is up."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds} s: {describe()}")
+        time.sleep(0.02)
+    return value
+
+
+@dataclass
+class ProxyProcess:
+    """A running proxy."""
+
+    kind: Kind
+    home: Home
+    process: subprocess.Popen[bytes]
+    port: int
+    base: Mapping[str, str]
+    output: Path
+    _seen: int = field(default=0)
+
+    @property
+    def url(self) -> str:
+        """What HTTPS_PROXY is set to."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def environment(self, url: str | None = None) -> dict[str, str]:
+        """Return the whole environment for a client, as `llmitm run` would set it."""
+        set_for_client = variables(
+            url or self.url, self.home.ca_certificate, self.home.bundle, self.base
+        )
+        return {**self.base, **set_for_client}
+
+    def health(self) -> Json:
+        """Return what the proxy says of itself."""
+        with urllib.request.urlopen(f"{self.url}/llmitm/health", timeout=10) as answer:
+            return json.load(answer)
+
+    def all_rows(self) -> list[dict[str, Any]]:
+        """Return every call in the database, oldest first, with its prompt and response as text."""
+        if not self.home.database.exists():
+            return []
+        uri = f"file:{self.home.database}?mode=ro"
+        with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=10)) as database:
+            database.row_factory = sqlite3.Row
+            query = "select * from requests join calls using (id) order by calls.rowid"
+            try:
+                return [dict(row) for row in database.execute(query)]
+            except sqlite3.OperationalError as error:
+                if "no such table" in str(error):
+                    return []
+                raise
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the calls since `forget` was last called."""
+        return self.all_rows()[self._seen :]
+
+    def forget(self) -> None:
+        """Let `rows` begin after what is there now, once nothing is in flight."""
+        until(lambda: self.health()["in_flight"] == 0, lambda: self.health())
+        self._seen = len(self.all_rows())
+
+    def wait_for_rows(self, number: int = 1, seconds: float = 20) -> list[dict[str, Any]]:
+        """Return the calls once there are so many."""
+        until(
+            lambda: len(self.rows()) >= number,
+            lambda: f"{number} rows, found {self.rows()}; the proxy said: {self.said()}",
+            seconds,
+        )
+        return self.rows()
+
+    def said(self) -> str:
+        """Return what the proxy has printed."""
+        return self.output.read_text(errors="replace")
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """End the proxy with a signal and return its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(timeout=20)
+
+
+def _command(kind: Kind, home: Home, ready_fd: int, more: Sequence[str]) -> list[str]:
+    if kind == "llmitm":
+        ready = ["--port", "0", "--ready-fd", str(ready_fd), "--private"]
+        return [sys.executable, "-m", "llmitm.mitm", *ready, *more]
+    script = ["-s", str(ROOT / "addon" / "proxy.py"), "--set", f"confdir={home.ca}"]
+    program = [sys.executable, "-c", "from mitmproxy.tools.main import mitmdump; mitmdump()"]
+    return [*program, "--listen-host", "127.0.0.1", "--listen-port", "0", *script, *more]
+
+
+@contextlib.contextmanager
+def running_proxy(
+    kind: Kind,
+    home: Home,
+    upstream: LocalProvider,
+    *,
+    more: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[ProxyProcess]:
+    """Start a proxy whose every upstream connection goes to `upstream`; end it with the block."""
+    home.create()
+    base = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
+    base |= {"LLMITM_HOME": str(home.folder), "NO_COLOR": "1", **(environment or {})}
+    own = base | {
+        "PYTHONPATH": os.pathsep.join((str(ROOT / "addon"), str(ROOT / "pricing"))),
+        "PYTHONUNBUFFERED": "1",
+        "LLMITM_TEST_UPSTREAM": upstream.address,
+        "LLMITM_TEST_UPSTREAM_CA": str(upstream.ca_file),
+    }
+    output = home.folder / f"{kind}.out"
+    reading, writing = os.pipe()
+    with output.open("wb") as out, os.fdopen(reading, "rb") as ready:
+        process = subprocess.Popen(
+            _command(kind, home, writing, more),
+            env=own,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            pass_fds=(writing,),
+        )
+        os.close(writing)
+        try:
+            port = _port(kind, process, ready, output)
+            yield ProxyProcess(kind, home, process, port, base, output)
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(timeout=10)
+            process.kill()
+            process.wait()
+
+
+def _port(kind: Kind, process: subprocess.Popen[bytes], ready: Any, output: Path) -> int:
+    def failure() -> str:
+        return f"{kind} did not start: {output.read_text(errors='replace')}"
+
+    if kind == "llmitm":
+        readable, _, _ = select.select([ready], [], [], 30)
+        line = ready.readline() if readable else b""
+        if not line:
+            raise AssertionError(failure())
+        return int(json.loads(line)["port"])
+
+    def listening() -> re.Match[str] | None:
+        if process.poll() is not None:
+            raise AssertionError(failure())
+        return _LISTENING.search(output.read_text(errors="replace"))
+
+    found: re.Match[str] = until(listening, failure, 30)
+    return int(found[1])
