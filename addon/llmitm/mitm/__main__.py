@@ -35,7 +35,8 @@ from llmitm.errors import LlmitmError
 from llmitm.home import Home, home
 from llmitm.mitm.chain import chain
 from llmitm.mitm.dispatch import ResolvedAddons
-from llmitm.mitm.service import load_settings
+from llmitm.providers import hosts as host_table
+from llmitm.settings import load as load_settings
 from llmitm.trust import ensure
 
 _GIL_SWITCH_SECONDS = 0.0005
@@ -113,9 +114,9 @@ async def _run(arguments: argparse.Namespace) -> None:
     settings = load_settings(place)
     opts = options.Options()
     lean = LeanMaster(opts)
+    ensure(place, host_table.load(settings.provider).names())
     ours = chain(place, quiet=arguments.quiet)
-    ensure(place, ours.service.hosts.names())
-    lean.addons.add(*ours.addons, Announce(lean, place, arguments.ready_fd, arguments.private))
+    lean.addons.add(*ours, Announce(lean, place, arguments.ready_fd, arguments.private))
     opts.update(
         confdir=str(place.ca),
         listen_host=arguments.host or settings.proxy.listen,

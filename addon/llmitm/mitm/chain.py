@@ -11,16 +11,18 @@ from llmitm.mitm.tunnel import Tunnel
 from llmitm.mitm.upstream import Upstream
 
 
-def chain(home: Home) -> list[object]:
+def chain(home: Home, *, quiet: bool = False) -> list[object]:
     """Return the addons that make mitmproxy llmitm."""
-    service = Service.start(home)
-    tunnel = Tunnel(service.hosts)
-    intercept = Intercept(service.hosts, tunnel, service.recorder.submit, service.settings.streams.ask_usage)
-    console = Console(service, tunnel, intercept)
+    console = Console(quiet)
+    service = Service.start(home, console.recorded)
+    hosts = service.hosts
+    tunnel = Tunnel(hosts)
+    intercept = Intercept(hosts, tunnel, service.recorder.submit, service.settings.streams.ask_usage)
+    console.watch(service.recorder, tunnel, intercept)
     return [
-        Upstream(service.hosts),  # first: options that everything after relies on
+        Upstream(hosts),  # first: options that everything after relies on
         tunnel,  # what is decrypted at all
-        Gateway(service.hosts, console.health),  # re-targets a request before it is identified
+        Gateway(hosts, console.health),  # re-targets a request before it is identified
         intercept,  # the call itself
-        console,  # last: says what the others did, and closes the log when all is over
+        console,  # last: closes the log when all is over
     ]

@@ -1,0 +1,71 @@
+"""What a person sees of the running proxy: a line a call, and the state that `/llmitm/health` gives."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+from llmitm.calls import Finished, Json
+from llmitm.mitm.guard import faults, guarded
+from llmitm.mitm.intercept import Intercept
+from llmitm.mitm.tunnel import Tunnel
+from llmitm.recorder import Recorder
+
+log = logging.getLogger("llmitm")
+
+_FLUSH_SECONDS = 10
+
+
+class Console:
+    """Say what happened."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._recorder: Recorder | None = None
+        self._tunnel: Tunnel | None = None
+        self._intercept: Intercept | None = None
+
+    def watch(self, recorder: Recorder, tunnel: Tunnel, intercept: Intercept) -> None:
+        """Take the parts whose state is shown."""
+        self._recorder, self._tunnel, self._intercept = recorder, tunnel, intercept
+
+    def recorded(self, batch: Sequence[Finished]) -> None:
+        """Show calls that are in the database now. Runs on the recorder's thread."""
+        if not self._quiet:
+            for call in batch:
+                log.info(line(call))
+
+    def health(self) -> Mapping[str, Json]:
+        """Return the counters, for `llmitm doctor` and for the summary of `llmitm run`."""
+        if self._recorder is None or self._tunnel is None or self._intercept is None:
+            return {}
+        return {
+            "counters": asdict(self._recorder.counters),
+            "in_flight": self._intercept.in_flight,
+            "tunnelled": self._tunnel.tunnelled,
+            "faults": dict(faults),
+            "refusals": [refusal._asdict() for refusal in self._tunnel.refusals],
+        }
+
+    @guarded
+    async def done(self) -> None:
+        """Write out what is still waiting."""
+        if self._recorder is not None:
+            await asyncio.to_thread(self._recorder.close, _FLUSH_SECONDS)
+
+
+def line(call: Finished) -> str:
+    """Return a finished call on one line: what it was, what it took, what it cost."""
+    usage, charge = call.answer.usage, call.charge
+    tokens = f"{_count(usage.input_tokens)} in · {_count(usage.output_tokens)} out"
+    cost = f"${charge.usd:.6f}" if charge.usd is not None else "unpriced"
+    seconds = f"{(call.exchange.latency_ms or 0) / 1000:.2f} s"
+    state = "" if call.outcome == "ok" else f" · {call.outcome} {call.error_type or call.exchange.status or ''}"
+    name = call.model or call.endpoint.operation
+    return f"llmitm: {call.endpoint.provider} {name} · {tokens} · {cost} · {seconds}{state}".rstrip()
+
+
+def _count(tokens: int | None) -> str:
+    return "–" if tokens is None else f"{tokens:,}"
