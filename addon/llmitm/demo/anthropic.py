@@ -128,6 +128,7 @@ def message(request: Request, desk: Desk, match: re.Match[str]) -> Reply:
     else:
         reply = json_reply(body)
     reply.model, reply.text, reply.tokens = model, said.text or said.refusal, said.tokens
+    reply.finish = body["stop_reason"]
     return reply
 
 

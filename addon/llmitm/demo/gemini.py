@@ -122,6 +122,7 @@ def generate(request: Request, desk: Desk, match: re.Match[str]) -> Reply:
         counts = usage(tokens, tokens.output - tokens.reasoning, tokens.reasoning)
         reply = _json({"candidates": [candidate], "usageMetadata": counts} | tail)
     reply.model, reply.text, reply.tokens = model, said.text or said.refusal, said.tokens
+    reply.finish = _finish(said)
     return reply
 
 

@@ -29,6 +29,7 @@ class Entry:
     end: End = "open"
     model: str | None = None
     text: str | None = None
+    finish: str | None = None
     tokens: Tokens | None = None
     """The counts that the body reported; None where it reported none."""
 

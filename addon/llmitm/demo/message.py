@@ -146,6 +146,8 @@ class Reply:
     """The model that served, as the body names it."""
     text: str | None = None
     """Visible text of the first choice, as the body holds it."""
+    finish: str | None = None
+    """Why the first choice ended, as the body says it."""
     tokens: Tokens | None = None
     """The counts that the body reports; None where it reports none."""
     behaviour: Behaviour = field(default_factory=Behaviour)

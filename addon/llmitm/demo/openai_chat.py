@@ -127,7 +127,7 @@ def chat(request: Request, desk: Desk, match: re.Match[str]) -> Reply:
         }
         reply = json_reply(body, indent=2)
         reply.tokens = tokens
-    reply.model, reply.text = model, said.text
+    reply.model, reply.text, reply.finish = model, said.text, _finish(said)
     return reply
 
 
@@ -205,7 +205,7 @@ def completion(request: Request, desk: Desk, match: re.Match[str]) -> Reply:
     else:
         reply = json_reply(body(said.text, _finish(said)) | {"usage": counts}, indent=2)
         reply.tokens = said.tokens
-    reply.model, reply.text = model, said.text
+    reply.model, reply.text, reply.finish = model, said.text, _finish(said)
     return reply
 
 

@@ -116,7 +116,8 @@ class LocalProvider:
         self.log.append(entry)
         reply = self._router.answer(request)
         entry.status, entry.response_headers = reply.status, reply.headers
-        entry.model, entry.text, entry.tokens = reply.model, reply.text, reply.tokens
+        entry.model, entry.text, entry.finish = reply.model, reply.text, reply.finish
+        entry.tokens = reply.tokens
         entry.end = "client_gone"
         await _deliver(reply, entry, sink, head_only=request.method == "HEAD")
 

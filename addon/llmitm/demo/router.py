@@ -80,7 +80,7 @@ class Router:
         broken = request.behaviour.stream_error
         if broken is not None and reply.streamed:
             reply.parts = [*reply.parts[:broken], *dialect.stream_error(request)]
-            reply.tokens = reply.text = None
+            reply.tokens = reply.text = reply.finish = None
         return reply
 
     def _this_time(self, request: Request, wanted: Behaviour) -> Behaviour:
