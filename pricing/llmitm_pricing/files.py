@@ -44,7 +44,13 @@ def read(path: Path) -> PriceFile:
 
 
 def _faults(error: ValidationError, document: Mapping[str, Any]) -> Iterable[str]:
-    for fault in error.errors(include_url=False, include_context=False):
+    faults = error.errors(include_url=False, include_context=False)
+    places = [fault["loc"] for fault in faults]
+    for fault in faults:
+        # pydantic counts the entries that are right: a list whose only entry is wrong is then empty as well.
+        depth = len(fault["loc"])
+        if any(len(place) > depth and place[:depth] == fault["loc"] for place in places):
+            continue
         message = fault["msg"].removeprefix("Value error, ")
         value = fault["input"]
         told = "" if isinstance(value, dict | list | tuple) else f" (is {value!r})"

@@ -63,8 +63,7 @@ class Names:
         yield name
         for prefix in self._strip:
             if (found := prefix.match(name)) and found.end() < len(name):
-                name = name[found.end() :]
-                yield name
+                yield from self.spellings(name[found.end() :])
 
     def _claim(self, names: dict[str, Model], name: str, model: Model) -> None:
         other = names.setdefault(name, model)
