@@ -1,4 +1,4 @@
-"""The list of dialects: a new one is one module and one line in `_MODULES`.
+"""The list of dialects: a new one is one module and one line in `_FAMILIES`.
 
 A provider's entry names families; each family is tried in the order in which it stands here.
 """
@@ -7,11 +7,29 @@ from __future__ import annotations
 
 from functools import cache
 
-from llmitm.providers import openai_chat
+from llmitm.providers import (
+    openai_audio,
+    openai_chat,
+    openai_completions,
+    openai_embeddings,
+    openai_images,
+    openai_moderations,
+    openai_resources,
+    openai_responses,
+)
 from llmitm.providers.base import Dialect
 
 _FAMILIES: dict[str, tuple[Dialect, ...]] = {
-    "openai": (openai_chat.DIALECT,),
+    "openai": (
+        openai_chat.DIALECT,
+        openai_responses.DIALECT,
+        openai_completions.DIALECT,
+        openai_embeddings.DIALECT,
+        openai_images.DIALECT,
+        openai_audio.DIALECT,
+        openai_moderations.DIALECT,
+        openai_resources.DIALECT,
+    ),
 }
 
 

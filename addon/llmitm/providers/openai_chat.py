@@ -1,34 +1,110 @@
-"""OpenAI chat completions: the wire format that most other providers speak too."""
+"""Chat completions: OpenAI's most copied format, with what its copies add.
+
+Content is a text, a list of parts (Mistral) or an object (Cloudflare); thinking is `reasoning_content`,
+`reasoning` or a part of its own; usage may sit under `x_groq`. The first choice is the one that is read.
+"""
 
 from __future__ import annotations
 
 import re
 
-from llmitm.calls import Answer, Endpoint, Json, Prompt
-from llmitm.providers.base import Dialect, Head, Route
-from llmitm.providers.fields import first, flag, mapping, text
+from llmitm.calls import Answer, Endpoint, Json, ToolCall
+from llmitm.providers import openai_usage, provider_cost
+from llmitm.providers.base import Assembler, Head, Route
+from llmitm.providers.fields import filled, first, items, mapping, text
+from llmitm.providers.openai_base import OpenAIDialect
+from llmitm.providers.openai_choices import ChoicesAssembler
+from llmitm.wire.jsontext import compact
 
 
-class OpenAIChat(Dialect):
-    """`POST /chat/completions` and its stored answers."""
+class OpenAIChat(OpenAIDialect):
+    """`POST .../chat/completions`, and its stored answers."""
 
     name = "openai_chat"
-    routes = (Route(re.compile(r"/chat/completions/?$"), "chat"),)
+    routes = (
+        Route(re.compile(r"/deployments/(?P<model>[^/]+)/chat/completions/?$"), "chat"),
+        Route(re.compile(r"/chat/completions/?$"), "chat"),
+        # Mistral's agents: the answer names the model, the request an agent.
+        Route(re.compile(r"/agents/completions/?$"), "chat"),
+        # Databricks' served models: the path names them, the body need not.
+        Route(re.compile(r"/serving-endpoints/(?P<model>[^/]+)/invocations/?$"), "chat"),
+        Route(re.compile(r"/chat/completions/[^/]+/?$"), "chat", ("GET",), counted=False),
+    )
 
-    def prompt(self, document: Json, endpoint: Endpoint) -> Prompt:
-        """Read a request."""
-        body = mapping(document)
-        return Prompt(text(body.get("model")), flag(body.get("stream")), document)
+    def assembler(self, endpoint: Endpoint) -> Assembler:
+        """Return an assembler of chunks."""
+        return ChoicesAssembler()
 
     def answer(self, document: Json, head: Head) -> Answer:
         """Read a response."""
+        answer = super().answer(document, head)
         body = mapping(document)
-        message = mapping(first(body.get("choices")).get("message"))
-        return Answer(text(body.get("model")), text=text(message.get("content")), document=document)
+        if answer.usage.source == "none" and (usage := mapping(body.get("x_groq")).get("usage")):
+            answer.usage = openai_usage.read(usage)
+            answer.reported = openai_usage.reported(usage)
+            answer.provider_cost_usd = provider_cost.read(usage, head.endpoint.provider)
+        choice = first(body.get("choices"))
+        message = mapping(choice.get("message"))
+        if isinstance(body.get("choices"), list):
+            _read_message(answer, message)
+        answer.finish_reason = _finish_reason(choice)
+        return answer
 
-    def error(self, status: int, error_type: str, message: str) -> Json:
-        """Return OpenAI's error body."""
-        return {"error": {"message": message, "type": error_type, "param": None, "code": error_type}}
+
+def _read_message(answer: Answer, message: dict[str, Json]) -> None:
+    content = message.get("content")
+    answer.text = _text(content)
+    answer.reasoning = _reasoning(message, content)
+    answer.refusal = filled(message.get("refusal"))
+    answer.tool_calls = tuple(_tool_calls(message))
+
+
+def _finish_reason(choice: dict[str, Json]) -> str | None:
+    # The vision previews of 2023 had an object in its place.
+    return text(choice.get("finish_reason")) or filled(
+        mapping(choice.get("finish_details")).get("type")
+    )
+
+
+def _text(content: Json) -> str:
+    if isinstance(content, str):
+        return content
+    if isinstance(content, dict):
+        return compact(content)
+    parts = (mapping(part) for part in items(content))
+    return "".join(text(p.get("text")) or "" for p in parts if p.get("type") in ("text", None))
+
+
+def _reasoning(message: dict[str, Json], content: Json) -> str | None:
+    for name in ("reasoning_content", "reasoning", "thinking"):
+        if found := filled(message.get(name)):
+            return found
+    thinking = [
+        text(mapping(piece).get("text")) or ""
+        for part in items(content)
+        for piece in items(mapping(part).get("thinking"))
+    ]
+    return "".join(thinking) or None
+
+
+def _tool_calls(message: dict[str, Json]) -> list[ToolCall]:
+    calls = []
+    for call in items(message.get("tool_calls")):
+        body = mapping(mapping(call).get("function")) or mapping(mapping(call).get("custom"))
+        # Snowflake fills the list with empty calls.
+        if name := filled(body.get("name")):
+            arguments = body.get("arguments", body.get("input"))
+            calls.append(ToolCall(name, _arguments(arguments), filled(call.get("id"))))
+    legacy = mapping(message.get("function_call"))
+    if not calls and (name := filled(legacy.get("name"))):
+        calls.append(ToolCall(name, _arguments(legacy.get("arguments"))))
+    return calls
+
+
+def _arguments(value: Json) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if value is None else compact(value)
 
 
 DIALECT = OpenAIChat()

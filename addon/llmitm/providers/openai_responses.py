@@ -1,0 +1,117 @@
+"""The Responses API: typed output items, server-side tools, answers that are made in the background.
+
+What `GET /responses/{id}` returns was billed with the `POST` that made it, so it is not counted again. The price of
+that rule: a background response has no usage before the `GET` that finds it finished, and stays unpriced until
+jobs are counted by their id.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from llmitm.calls import Answer, Endpoint, Json, ToolCall
+from llmitm.providers.base import Assembler, Head, Route
+from llmitm.providers.fields import count, filled, first, items, mapping, text
+from llmitm.providers.openai_base import OpenAIDialect
+from llmitm.providers.openai_response_stream import ResponseAssembler
+from llmitm.wire.jsontext import compact
+
+
+class OpenAIResponses(OpenAIDialect):
+    """`POST .../responses` and what is done with a response afterwards."""
+
+    name = "openai_responses"
+    routes = (
+        Route(re.compile(r"/responses/input_tokens/?$"), "count_tokens"),
+        Route(re.compile(r"/responses(?:/compact)?/?$"), "chat"),
+        Route(re.compile(r"/responses/[^/]+/?$"), "chat", ("GET",), counted=False),
+        Route(re.compile(r"/responses/[^/]+/cancel/?$"), "chat", counted=False),
+        Route(re.compile(r"/responses/[^/]+(?:/input_items)?/?$"), "other", ("GET", "DELETE")),
+    )
+
+    def assembler(self, endpoint: Endpoint) -> Assembler | None:
+        """Return an assembler of events."""
+        return ResponseAssembler() if endpoint.operation == "chat" else None
+
+    def answer(self, document: Json, head: Head) -> Answer:
+        """Read a response."""
+        answer = super().answer(document, head)
+        body = mapping(document)
+        if head.endpoint.operation == "chat" and "output" in body:
+            output = [mapping(item) for item in items(body.get("output"))]
+            _read_output(answer, output)
+            answer.finish_reason = filled(body.get("status"))
+            if answer.usage.source == "reported":
+                fees = _fees(body, output)
+                answer.usage = replace(answer.usage, other={**fees, **answer.usage.other})
+        return answer
+
+
+def _read_output(answer: Answer, output: list[dict[str, Json]]) -> None:
+    parts = [
+        mapping(part)
+        for item in output
+        if item.get("type") == "message"
+        for part in items(item.get("content"))
+    ]
+    answer.text = "".join(
+        text(p.get("text")) or "" for p in parts if p.get("type") == "output_text"
+    )
+    refusals = (text(p.get("refusal")) or "" for p in parts if p.get("type") == "refusal")
+    answer.refusal = "".join(refusals) or None
+    answer.reasoning = _reasoning(output)
+    answer.tool_calls = tuple(call for item in output if (call := _tool_call(item)) is not None)
+
+
+def _tool_call(item: dict[str, Json]) -> ToolCall | None:
+    key = {"function_call": "arguments", "custom_tool_call": "input"}.get(str(item.get("type")))
+    name = filled(item.get("name"))
+    if key is None or name is None:
+        return None
+    value = item.get(key)
+    arguments = value if isinstance(value, str) else compact(value) if value is not None else ""
+    return ToolCall(name, arguments, filled(item.get("call_id")))
+
+
+def _reasoning(output: list[dict[str, Json]]) -> str | None:
+    """Return the summaries, else (open models) the thinking itself."""
+    thoughts = [item for item in output if item.get("type") == "reasoning"]
+    for name in ("summary", "content"):
+        parts = [
+            text(mapping(part).get("text")) or ""
+            for item in thoughts
+            for part in items(item.get(name))
+        ]
+        if found := "\n\n".join(part for part in parts if part):
+            return found
+    return None
+
+
+def _fees(body: dict[str, Json], output: list[dict[str, Json]]) -> dict[str, int | float]:
+    """Return what the provider's own tools did, as far as it is charged beside tokens."""
+    fees: dict[str, int | float] = {}
+    previews = "web_search_preview" in str(mapping(first(body.get("tools"))).get("type"))
+    for item in output:
+        match item.get("type"):
+            case "web_search_call":
+                # Opening a page and looking for words in it are free.
+                # https://platform.openai.com/docs/pricing (read 2026-11-24)
+                if mapping(item.get("action")).get("type", "search") == "search":
+                    unit = "web_search_preview" if previews else "web_search"
+                    fees[unit] = fees.get(unit, 0) + 1
+            case "file_search_call":
+                fees["file_search"] = fees.get("file_search", 0) + 1
+            case "code_interpreter_call":
+                fees["code_execution"] = fees.get("code_execution", 0) + 1
+            case "image_generation_call":
+                fees["image_generation"] = fees.get("image_generation", 0) + 1
+            case _:
+                pass
+    searches = count(mapping(mapping(body.get("tool_usage")).get("web_search")).get("num_requests"))
+    if searches is not None and "web_search" in fees:
+        fees["web_search"] = searches
+    return fees
+
+
+DIALECT = OpenAIResponses()
