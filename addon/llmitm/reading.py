@@ -1,0 +1,271 @@
+"""Make bytes into a record: identify, read, estimate, price. The same path for the proxy and for `llmitm explain`.
+
+Each step fails alone: a fault in one leaves the others' results, a note on the row and a count.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from decimal import Decimal
+
+from llmitm import identity, pricing
+from llmitm.calls import (
+    Answer,
+    Charge,
+    Endpoint,
+    Exchange,
+    Finished,
+    Identity,
+    Outcome,
+    Prompt,
+    RateLimit,
+    header,
+)
+from llmitm.estimate import Estimator
+from llmitm.providers import ratelimits
+from llmitm.providers.base import Dialect, Head, StreamReader, request_document
+from llmitm.providers.dialects import by_name
+from llmitm.providers.fields import filled, mapping
+from llmitm.providers.hosts import HostTable
+from llmitm.redact import Redactor
+from llmitm.wire import jsontext
+from llmitm.wire.encodings import decode
+from llmitm_pricing import PriceTable
+
+log = logging.getLogger("llmitm")
+
+_FAILED = 400
+_METERED = ("chat", "completion", "embedding")
+"""Operations whose tokens are worth an estimate where the provider reports none."""
+_LONGEST_MEDIA = 65_536
+_MEDIA = re.compile(rf'"(?:data:[^"]{{0,100}};base64,)?[A-Za-z0-9+/_-]{{{_LONGEST_MEDIA},}}=*"')
+_VECTOR = re.compile(r"\[\s*(?:-?\d[\d.eE+-]*\s*,\s*){31,}-?\d[\d.eE+-]*\s*\]")
+
+
+class Reader:
+    """Read exchanges."""
+
+    def __init__(
+        self,
+        hosts: HostTable,
+        prices: PriceTable,
+        estimator: Estimator | None = None,
+        *,
+        keep_bodies: bool = True,
+        redact: Sequence[str] = (),
+    ) -> None:
+        self._hosts = hosts
+        self._prices = prices
+        self._estimator = estimator
+        self._keep_bodies = keep_bodies
+        self._redactor = Redactor(redact)
+        self.faults: Counter[str] = Counter()
+        """Steps that failed, by name."""
+
+    def read(self, exchange: Exchange) -> Finished:
+        """Return the record of an exchange. Does not raise."""
+        notes: list[str] = []
+
+        def step[T](name: str, work: Callable[[], T], otherwise: T) -> T:
+            try:
+                return work()
+            except Exception as error:
+                self.faults[name] += 1
+                if self.faults[name] == 1:
+                    log.exception("llmitm: fault in reading the %s of a call", name)
+                notes.append(f"the {name} could not be read: {type(error).__name__}: {error}")
+                return otherwise
+
+        nothing = Endpoint("unknown", "other", None)
+        endpoint = step("endpoint", lambda: self._endpoint(exchange), nothing)
+        dialect = by_name(endpoint.dialect) if endpoint.dialect else None
+        prompt = step("request", lambda: _prompt(dialect, exchange, endpoint), Prompt())
+        answer, streaming, first_content = step(
+            "response",
+            lambda: _answer(dialect, exchange, endpoint, prompt),
+            (Answer(), False, None),
+        )
+        who = step("identity", lambda: identity.identify(exchange, prompt), Identity())
+        outcome, error_type, error_message = _outcome(exchange, answer)
+        limits: Sequence[RateLimit] = step("rate limits", lambda: self._rate_limits(exchange), ())
+        if self._is_estimated(exchange, endpoint, answer, outcome):
+            answer.usage = step(
+                "estimate", lambda: self._estimate(endpoint, prompt, answer, notes), answer.usage
+            )
+        charge = step(
+            "price",
+            lambda: pricing.charge(endpoint, exchange, prompt, answer, outcome, who, self._prices),
+            Charge(unpriced_reason="the price could not be computed"),
+        )
+        record = Finished(
+            exchange,
+            endpoint,
+            prompt,
+            answer,
+            who,
+            charge,
+            outcome,
+            error_type,
+            error_message,
+            streaming,
+            first_content,
+            limits,
+            request_bytes=len(exchange.request_body),
+            response_bytes=sum(map(len, exchange.chunks)),
+            client_retry=identity.client_retry(exchange),
+        )
+        step("bodies", lambda: self._keep_texts(record), None)
+        record.notes = [*who.notes, *notes, *_truncated(exchange)]
+        return record
+
+    def bare(self, exchange: Exchange, error: BaseException) -> Finished:
+        """Return what is known without reading, for an exchange that `read` failed on."""
+        self.faults["call"] += 1
+        exchange.path = exchange.path.partition("?")[0]
+        outcome, error_type, error_message = _outcome(exchange, Answer())
+        return Finished(
+            exchange,
+            Endpoint("unknown", "other", None),
+            Prompt(),
+            Answer(),
+            Identity(),
+            Charge(unpriced_reason="the call could not be read"),
+            outcome,
+            error_type,
+            error_message,
+            notes=[f"the call could not be read: {type(error).__name__}"],
+        )
+
+    def _endpoint(self, exchange: Exchange) -> Endpoint:
+        entry = self._hosts.find(exchange.host, exchange.port)
+        if entry is None:
+            return Endpoint("unknown", "other", None)
+        found = self._hosts.endpoint(entry, exchange.method, exchange.path)
+        return found or Endpoint(entry.name, "other", None)
+
+    def _rate_limits(self, exchange: Exchange) -> Sequence[RateLimit]:
+        entry = self._hosts.find(exchange.host, exchange.port)
+        if entry is None:
+            return ()
+        return ratelimits.read(entry.rate_limits, exchange.response_headers, exchange.started_at)
+
+    def _is_estimated(
+        self, exchange: Exchange, endpoint: Endpoint, answer: Answer, outcome: Outcome
+    ) -> bool:
+        return (
+            self._estimator is not None
+            and answer.usage.source == "none"
+            and endpoint.counted
+            and endpoint.operation in _METERED
+            and exchange.status is not None
+            and exchange.status < _FAILED
+            and (outcome != "error" or bool(answer.text))
+        )
+
+    def _estimate(self, endpoint: Endpoint, prompt: Prompt, answer: Answer, notes: list[str]) -> object:
+        assert self._estimator is not None
+        estimate = self._estimator.estimate(answer.model or prompt.model or endpoint.model, prompt, answer)
+        notes.append(f"tokens are estimated: {estimate.method}")
+        return estimate.usage
+
+    def _keep_texts(self, record: Finished) -> None:
+        """Put in what is stored: bodies as text, without secrets, large media and vectors."""
+        exchange, secrets = record.exchange, identity.credentials(record.exchange)
+        exchange.path = self._redactor.path(exchange.path)
+        if record.error_message:
+            record.error_message = self._redactor.text(record.error_message, secrets)
+        if not self._keep_bodies:
+            return
+        if not record.identity.omit_request:
+            record.request_text = self._text(_request_text(exchange, record.prompt), secrets)
+        if not record.identity.omit_response:
+            record.response_text = self._text(_response_text(record), secrets)
+
+    def _text(self, text: str | None, secrets: Sequence[str]) -> str | None:
+        if text is None:
+            return None
+        if len(text) > _LONGEST_MEDIA:
+            text = _MEDIA.sub(lambda media: f'"[media left out: {len(media.group()) - 2:,} characters]"', text)
+        return self._redactor.text(text, secrets)
+
+
+def _prompt(dialect: Dialect | None, exchange: Exchange, endpoint: Endpoint) -> Prompt:
+    if dialect is not None:
+        return dialect.read_request(exchange.request_body, exchange.request_headers, endpoint)
+    document = request_document(exchange.request_body, exchange.request_headers)
+    model = filled(mapping(document).get("model")) or endpoint.model
+    return Prompt(model=model, document=document)
+
+
+def _answer(
+    dialect: Dialect | None, exchange: Exchange, endpoint: Endpoint, prompt: Prompt
+) -> tuple[Answer, bool, float | None]:
+    """Return the answer, whether it was streamed, and when its first content came (ms)."""
+    if exchange.status is None or dialect is None:
+        return Answer(), False, None
+    reader = StreamReader(dialect, Head(exchange.status, exchange.response_headers, endpoint, prompt))
+    first_content = None
+    for number, chunk in enumerate(exchange.chunks):
+        if reader.feed(chunk):
+            first_content = exchange.chunk_times[number] if exchange.chunk_times else None
+            reader.feed(b"".join(exchange.chunks[number + 1 :]))
+            break
+    return reader.close(), reader.streamed, first_content
+
+
+def _outcome(exchange: Exchange, answer: Answer) -> tuple[Outcome, str | None, str | None]:
+    """Return how a call ended, with the type and message of its error."""
+    if answer.error_type or answer.error_message:
+        return "error", answer.error_type, answer.error_message
+    if exchange.status is not None and exchange.status >= _FAILED:
+        return "error", None, None
+    if exchange.ending == "client_gone":
+        # SDKs hang up as soon as they have read the last event that they need.
+        if answer.finish_reason is not None:
+            return "ok", None, None
+        return "cancelled", None, exchange.error_message
+    if exchange.ending in ("no_answer", "upstream_broke"):
+        return "error", exchange.ending, exchange.error_message
+    return "ok", None, None
+
+
+def _request_text(exchange: Exchange, prompt: Prompt) -> str | None:
+    if not exchange.request_body:
+        return None
+    kind = header(exchange.request_headers, "content-type") or ""
+    if "multipart/" in kind.lower():
+        return jsontext.compact(prompt.document) if prompt.document is not None else None
+    return _as_text(decode(exchange.request_body, header(exchange.request_headers, "content-encoding")))
+
+
+def _response_text(record: Finished) -> str | None:
+    exchange = record.exchange
+    if record.streaming and record.answer.document is not None:
+        return jsontext.compact(record.answer.document)
+    body = b"".join(exchange.chunks)
+    text = _as_text(decode(body, header(exchange.response_headers, "content-encoding")))
+    if text is not None and record.endpoint.operation == "embedding":
+        return _VECTOR.sub(lambda vector: f'"[{vector.group().count(",") + 1} numbers left out]"', text)
+    return text
+
+
+def _as_text(body: bytes) -> str | None:
+    """Return a body as text; None where it is binary."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        return None
+    return None if "\0" in text or not text else text
+
+
+def _truncated(exchange: Exchange) -> list[str]:
+    notes = []
+    if exchange.request_truncated:
+        notes.append("the request was too large to keep: its end passed unseen")
+    if exchange.response_truncated:
+        notes.append("the response was too large to keep: its end passed unseen")
+    return notes
