@@ -1,0 +1,142 @@
+"""Anthropic's Messages format, as Anthropic, Foundry, DeepSeek, Z.ai and others speak it.
+
+The top-level usage leaves out the passes of a message that compaction or an advisor took; they are billed all the
+same, so `Usage` has them and `ReportedUsage` has not.
+https://platform.claude.com/docs/en/api/messages (read 2026-11-24)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from llmitm.calls import Answer, Endpoint, Json, Prompt, ReportedUsage, ToolCall, Usage
+from llmitm.providers import error_bodies
+from llmitm.providers.anthropic_stream import MessageAssembler
+from llmitm.providers.base import Assembler, Dialect, Head, Route
+from llmitm.providers.fields import count, filled, flag, items, mapping, money, text, total
+from llmitm.wire.jsontext import compact
+
+_CONTINUED = ("compaction", "advisor_message")
+"""Passes of `usage.iterations` that the top level leaves out."""
+_SERVER_TOOLS = {"web_search_requests": "web_search", "web_fetch_requests": "web_fetch"}
+
+
+class AnthropicMessages(Dialect):
+    """`POST .../v1/messages`."""
+
+    name = "anthropic_messages"
+    routes = (Route(re.compile(r"/messages/?$"), "chat"),)
+
+    def prompt(self, document: Json, endpoint: Endpoint) -> Prompt:
+        """Read a request."""
+        body = mapping(document)
+        return Prompt(
+            model=filled(body.get("model")) or endpoint.model,
+            streaming=flag(body.get("stream")),
+            document=document,
+            user=filled(mapping(body.get("metadata")).get("user_id")),
+            max_output_tokens=count(body.get("max_tokens")),
+            service_tier=filled(body.get("service_tier")),
+        )
+
+    def assembler(self, endpoint: Endpoint) -> Assembler:
+        """Return an assembler of events."""
+        return MessageAssembler()
+
+    def answer(self, document: Json, head: Head) -> Answer:
+        """Read a message."""
+        body = mapping(document)
+        usage = mapping(body.get("usage"))
+        error = error_bodies.read(document, head.status)
+        answer = Answer(
+            model=filled(body.get("model")),
+            response_id=filled(body.get("id")) if body.get("type") != "error" else None,
+            finish_reason=text(body.get("stop_reason")),
+            usage=read_usage(usage),
+            reported=reported(usage),
+            error_type=error.type,
+            error_message=error.message,
+            service_tier=filled(usage.get("service_tier")),
+            inference_geo=filled(usage.get("inference_geo")),
+            speed=filled(usage.get("speed")),
+            provider_cost_usd=money(usage.get("cost")),
+            document=document,
+        )
+        if isinstance(body.get("content"), list):
+            blocks = [mapping(block) for block in body["content"]]
+            answer.text = _joined(block.get("text") for block in blocks if block.get("type") == "text")
+            thinking = (b.get("thinking") for b in blocks if b.get("type") == "thinking")
+            answer.reasoning = _joined(thinking) or None
+            answer.tool_calls = tuple(_tool_calls(blocks))
+            if answer.finish_reason == "refusal":
+                answer.refusal = answer.text or "refusal"
+        return answer
+
+    def error(self, status: int, error_type: str, message: str) -> Json:
+        """Return Anthropic's error body."""
+        return {"type": "error", "error": {"type": error_type, "message": message}}
+
+
+def reported(usage: dict[str, Json]) -> ReportedUsage:
+    """Return the provider's own five numbers."""
+    details = mapping(usage.get("output_tokens_details"))
+    return ReportedUsage(
+        input=count(usage.get("input_tokens")),
+        output=count(usage.get("output_tokens")),
+        cached_input=count(usage.get("cache_read_input_tokens")),
+        cache_write=count(usage.get("cache_creation_input_tokens")),
+        reasoning=count(details.get("thinking_tokens")),
+    )
+
+
+def read_usage(usage: dict[str, Json]) -> Usage:
+    """Return a usage object in the one form; input is fresh, read and written tokens together."""
+    passes = [usage, *_passes_left_out(usage)]
+    own = [reported(each) for each in passes]
+    if own[0].input is None and own[0].output is None:
+        return Usage()
+    writes = [mapping(each.get("cache_creation")) for each in passes]
+    cached = total(*(each.cached_input for each in own))
+    written = total(*(each.cache_write for each in own))
+    return Usage(
+        source="reported",
+        input_tokens=total(*(each.input for each in own), cached, written),
+        output_tokens=total(*(each.output for each in own)),
+        cached_input_tokens=cached,
+        cache_write_tokens=written,
+        cache_write_5m_tokens=total(*(count(w.get("ephemeral_5m_input_tokens")) for w in writes)),
+        cache_write_1h_tokens=total(*(count(w.get("ephemeral_1h_input_tokens")) for w in writes)),
+        reasoning_tokens=total(*(each.reasoning for each in own)),
+        other=_server_tools(mapping(usage.get("server_tool_use"))),
+    )
+
+
+def _passes_left_out(usage: dict[str, Json]) -> list[dict[str, Json]]:
+    """Return the passes that are billed beside the top level.
+
+    An advisor's pass names a model of its own; it is priced as the message's, for a call has one price block, and
+    docs/accuracy.md says so.
+    """
+    passes = map(mapping, items(usage.get("iterations")))
+    return [each for each in passes if each.get("type") in _CONTINUED]
+
+
+def _server_tools(counts: dict[str, Json]) -> dict[str, int | float]:
+    found = {unit: count(counts.get(name)) for name, unit in _SERVER_TOOLS.items()}
+    return {unit: number for unit, number in found.items() if number is not None}
+
+
+def _tool_calls(blocks: Iterable[dict[str, Json]]) -> Iterable[ToolCall]:
+    for block in blocks:
+        if block.get("type") == "tool_use" and (name := filled(block.get("name"))):
+            arguments = block.get("input")
+            written = arguments if isinstance(arguments, str) else compact(arguments)
+            yield ToolCall(name, written, filled(block.get("id")))
+
+
+def _joined(parts: Iterable[Json]) -> str:
+    return "".join(part for part in parts if isinstance(part, str))
+
+
+DIALECT = AnthropicMessages()
