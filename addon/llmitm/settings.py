@@ -1,0 +1,144 @@
+"""The user's settings, `~/.llmitm/settings.toml`; without the file everything has its default.
+
+What is wrong is never passed over: an error names the file, the key, the value and what is allowed.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from llmitm.errors import SettingsError
+from llmitm.home import Home
+from llmitm.providers.hosts import ProviderEntry
+
+_LONGEST_VALUE_SHOWN = 60
+
+
+def _address(value: str) -> str:
+    if value != "localhost":
+        try:
+            ip_address(value)
+        except ValueError:
+            raise ValueError("an IP address of this machine, or localhost") from None
+    return value
+
+
+def _pattern(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"a regular expression of Python's ({error})") from None
+    return value
+
+
+Days = Annotated[int, Field(ge=1, le=36_500)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ProxySettings(_Section):
+    """Where the proxy listens."""
+
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8080
+    """0 takes a free one."""
+    listen: Annotated[str, AfterValidator(_address)] = "127.0.0.1"
+    """With any address but the loopback's, other machines can use the proxy too."""
+
+
+class LogSettings(_Section):
+    """What is kept, and for how long."""
+
+    bodies: bool = True
+    """False keeps tokens, cost and times, but no prompts and no answers."""
+    keep_days: Days | None = None
+    """Calls older than this are removed; the hourly sums stay."""
+    keep_bodies_days: Days | None = None
+    """Prompts and answers older than this are removed; the rest of the call stays."""
+    max_size_mb: Annotated[int, Field(ge=10)] | None = None
+    """The oldest bodies go when the database is larger."""
+    redact: tuple[Annotated[str, AfterValidator(_pattern)], ...] = ()
+    """Regular expressions; what they match is struck out before anything is stored."""
+
+
+class StreamSettings(_Section):
+    """How streams are treated."""
+
+    ask_usage: bool = True
+    """Ask a provider for the usage of a stream that would come without, and take it out of what the client gets."""
+
+
+class Settings(_Section):
+    """Everything that can be set."""
+
+    proxy: ProxySettings = ProxySettings()
+    log: LogSettings = LogSettings()
+    streams: StreamSettings = StreamSettings()
+    provider: tuple[ProviderEntry, ...] = ()
+    """LLM hosts of one's own, in the form of `providers.toml`."""
+
+
+def load(home: Home) -> Settings:
+    """Read the settings. Raises `SettingsError`."""
+    path = home.settings
+    try:
+        document = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return Settings()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path}: is no TOML: {error}") from error
+    try:
+        return Settings.model_validate(_with_tuples(document))
+    except ValidationError as error:
+        raise SettingsError(_explain(path, document, error)) from error
+
+
+def _with_tuples(value: Any) -> Any:
+    """TOML knows arrays, strict models take tuples."""
+    if isinstance(value, list):
+        return tuple(_with_tuples(item) for item in value)
+    if isinstance(value, dict):
+        return {key: _with_tuples(item) for key, item in value.items()}
+    return value
+
+
+def _explain(path: Path, document: dict[str, Any], error: ValidationError) -> str:
+    """Return one line for the first fault, and how many more there are."""
+    faults = error.errors(include_url=False)
+    first = faults[0]
+    place = first["loc"]
+    key = "".join(
+        f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in place
+    ).lstrip(".")
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    if first["type"] == "extra_forbidden":
+        allowed = ", ".join(_keys_beside(place))
+        return f"{path}: {key} is not known; here may stand {allowed}{more}"
+    if first["type"] == "missing":
+        return f"{path}: {key} is missing{more}"
+    value = repr(first["input"])
+    if len(value) > _LONGEST_VALUE_SHOWN:
+        value = value[:_LONGEST_VALUE_SHOWN] + "…"
+    allowed = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    allowed = allowed.replace("String should match", "text that matches")
+    if first["type"] in ("model_type", "dict_type"):
+        allowed = "a table"
+    return f"{path}: {key} = {value}: allowed is {allowed}{more}"
+
+
+def _keys_beside(place: tuple[int | str, ...]) -> list[str]:
+    model: type[BaseModel] = Settings
+    for part in place[:-1]:
+        if isinstance(part, str):
+            annotation = model.model_fields[part].annotation
+            model = ProviderEntry if part == "provider" else cast("type[BaseModel]", annotation)
+    return list(model.model_fields)
