@@ -9,8 +9,6 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from decimal import Decimal
 
 from llmitm import identity, pricing
 from llmitm.calls import (
@@ -23,6 +21,7 @@ from llmitm.calls import (
     Outcome,
     Prompt,
     RateLimit,
+    Usage,
     header,
 )
 from llmitm.estimate import Estimator
@@ -166,7 +165,7 @@ class Reader:
             and (outcome != "error" or bool(answer.text))
         )
 
-    def _estimate(self, endpoint: Endpoint, prompt: Prompt, answer: Answer, notes: list[str]) -> object:
+    def _estimate(self, endpoint: Endpoint, prompt: Prompt, answer: Answer, notes: list[str]) -> Usage:
         assert self._estimator is not None
         estimate = self._estimator.estimate(answer.model or prompt.model or endpoint.model, prompt, answer)
         notes.append(f"tokens are estimated: {estimate.method}")
