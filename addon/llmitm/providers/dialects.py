@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import cache
 
 from llmitm.providers import (
+    anthropic_messages,
     openai_audio,
     openai_chat,
     openai_completions,
@@ -20,6 +21,7 @@ from llmitm.providers import (
 from llmitm.providers.base import Dialect
 
 _FAMILIES: dict[str, tuple[Dialect, ...]] = {
+    "anthropic": (anthropic_messages.DIALECT,),
     "openai": (
         openai_chat.DIALECT,
         openai_responses.DIALECT,

@@ -7,8 +7,9 @@ import re
 from llmitm.calls import Json
 
 _BOUNDARY = re.compile(r'boundary="?([^";]+)"?', re.IGNORECASE)
-_NAME = re.compile(rb'\bname="((?:[^"\\]|\\.)*)"')
-_FILENAME = re.compile(rb'\bfilename="((?:[^"\\]|\\.)*)"')
+_PARAMETER = rb'=(?:"((?:[^"\\]|\\.)*)"|([^";\s]+))'  # .NET leaves the quotes out
+_NAME = re.compile(rb"\bname" + _PARAMETER)
+_FILENAME = re.compile(rb"\bfilename" + _PARAMETER)
 _TYPE = re.compile(rb"^content-type:\s*([^\r\n]+)", re.IGNORECASE | re.MULTILINE)
 _LONGEST_FIELD = 65_536
 
@@ -28,7 +29,7 @@ def parse(body: bytes, content_type: str) -> dict[str, Json] | None:
         if not separator or name is None:
             continue
         content = content.removesuffix(b"\r\n")
-        key = name.group(1).decode("utf-8", "replace")
+        key = _written(name)
         value = _value(head, content)
         if key in form:
             earlier = form[key]
@@ -44,7 +45,12 @@ def _value(head: bytes, content: bytes) -> Json:
         return content.decode("utf-8", "replace")
     kind = _TYPE.search(head)
     return {
-        "filename": filename.group(1).decode("utf-8", "replace") if filename else None,
+        "filename": _written(filename) if filename else None,
         "content_type": kind.group(1).decode("latin-1").strip() if kind else None,
         "bytes": len(content),
     }
+
+
+def _written(parameter: re.Match[bytes]) -> str:
+    quoted, bare = parameter.groups()
+    return (bare if quoted is None else quoted).decode("utf-8", "replace")
