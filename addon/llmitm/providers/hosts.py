@@ -29,7 +29,9 @@ class ProviderEntry(BaseModel):
 
     name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
     """As it is stored, and as the first part of a gateway path."""
-    hosts: Annotated[tuple[Annotated[str, StringConstraints(pattern=_HOST)], ...], Field(min_length=1)]
+    hosts: Annotated[
+        tuple[Annotated[str, StringConstraints(pattern=_HOST)], ...], Field(min_length=1)
+    ]
     """`[scheme://]name[:port]`; `*` stands for any characters. The first without `*` is the gateway's target."""
     dialects: tuple[str, ...] = ("openai",)
     """Families of dialects that are spoken here, tried in order."""
@@ -39,6 +41,8 @@ class ProviderEntry(BaseModel):
     """True where `stream_options.include_usage` is understood, and no usage comes in a stream without it."""
     rate_limits: str | None = None
     """The family of rate-limit headers, see `ratelimits`."""
+    paths: tuple[str, ...] = ()
+    """Where other things live on the host too: the only paths (`*` for any characters) that can be calls."""
     telemetry: tuple[str, ...] = ()
     """Paths (`*` for any characters) that are no calls: passed on as a stream and not stored."""
 
@@ -65,10 +69,10 @@ class HostTable:
     def __init__(self, entries: Iterable[ProviderEntry]) -> None:
         self.entries = tuple(entries)
         self._places = [place for entry in self.entries for place in _places(entry)]
-        self._telemetry = {
-            entry.name: re.compile("|".join(map(_glob, entry.telemetry)))
+        self._paths = {
+            (entry.name, entry.hosts): (_any_of(entry.paths or ("*",)), _any_of(entry.telemetry))
             for entry in self.entries
-            if entry.telemetry
+            if entry.paths or entry.telemetry
         }
         self._known: dict[tuple[str, int], ProviderEntry | None] = {}
 
@@ -90,9 +94,10 @@ class HostTable:
         return None
 
     def endpoint(self, entry: ProviderEntry, method: str, path: str) -> Endpoint | None:
-        """Return what a path on a provider's host means; None for telemetry, which is no call."""
-        telemetry = self._telemetry.get(entry.name)
-        if telemetry is not None and telemetry.fullmatch(path.partition("?")[0]):
+        """Return what a path on a provider's host means; None for telemetry and the like, which are no calls."""
+        calls, others = self._paths.get((entry.name, entry.hosts), (None, None))
+        bare = path.partition("?")[0]
+        if (calls and not calls.fullmatch(bare)) or (others and others.fullmatch(bare)):
             return None
         for dialect in dialects(entry.dialects):
             if found := dialect.endpoint(entry.name, method, path):
@@ -136,6 +141,11 @@ def _places(entry: ProviderEntry) -> Iterable[_Place]:
 
 def _glob(pattern: str) -> str:
     return ".*".join(map(re.escape, pattern.split("*")))
+
+
+def _any_of(patterns: Iterable[str]) -> re.Pattern[str] | None:
+    joined = "|".join(map(_glob, patterns))
+    return re.compile(joined) if joined else None
 
 
 @cache
