@@ -57,14 +57,14 @@ class Bill:
         for unit, quantity in usage.items():
             if unit in _TOKENS or not quantity:
                 continue
-            if unit in left_out:
-                self.notes.append(f"{unit} is left out: {left_out[unit]}")
-            elif unit in _FEES:
-                price = rates.fees.get(unit)
-                if price is None:
-                    return f"the model has no price for {unit}"
+            price = rates.fees.get(unit)
+            if price is not None:
                 count = exact(quantity)
                 self._lines.append(Line(unit, count, price, _THOUSAND, count * price * _THOUSANDTH))
+            elif unit in left_out:
+                self.notes.append(f"{unit} is left out: {left_out[unit]}")
+            elif unit in _FEES:
+                return f"the model has no price for {unit}"
             elif unit not in _UNITS:
                 self.notes.append(f"{unit} is no unit of the price table")
         return None

@@ -202,6 +202,13 @@ def test_what_is_left_out_is_noted_and_does_not_hinder(tmp_path: Path) -> None:
     assert cost.notes == ("code_execution is left out: by the hour",)
 
 
+def test_a_models_own_fee_goes_before_what_is_left_out(tmp_path: Path) -> None:
+    text = MODIFIED.replace(
+        "mtok = { input = 10 }", "mtok = { input = 10 }\nfee = { code_execution = 30 }"
+    )
+    assert usd(table(tmp_path, text), {"input": 0, "code_execution": 2}) == Decimal("0.06")
+
+
 def test_a_fee_that_is_not_known_is_not_zero(tmp_path: Path) -> None:
     prices = table(tmp_path, MODIFIED)
     assert (
