@@ -53,13 +53,21 @@ class Estimator:
         """Return an estimate for a call, as far as its answer came."""
         encoding = encoding_name(model or "")
         count = self._counter(encoding)
-        method = f"tiktoken {encoding}" if count else "4 bytes a token, for want of encodings (llmitm encodings fetch)"
+        method = (
+            f"tiktoken {encoding}"
+            if count
+            else "4 bytes a token, for want of encodings (llmitm encodings fetch)"
+        )
         count = count or _approximate
         texts, messages = _prompt_texts(prompt.document)
         given = count("\n".join(texts)) + (messages * _PER_MESSAGE + _PER_ANSWER if messages else 0)
         said = [answer.reasoning or "", answer.text or "", answer.refusal or ""]
         said += [part for call in answer.tool_calls for part in (call.name, call.arguments)]
-        made = None if answer.text is None and not answer.tool_calls else sum(map(count, filter(None, said)))
+        made = (
+            None
+            if answer.text is None and not answer.tool_calls
+            else sum(map(count, filter(None, said)))
+        )
         return Estimate(Usage("estimated", input_tokens=given, output_tokens=made), method)
 
     def _counter(self, name: str) -> _Count | None:
@@ -100,7 +108,20 @@ def _approximate(text: str) -> int:
     return round(len(text.encode("utf-8", "surrogatepass")) / _BYTES_A_TOKEN)
 
 
-_SPOKEN = frozenset({"text", "content", "input", "prompt", "system", "instructions", "arguments", "output", "name", "description"})
+_SPOKEN = frozenset(
+    {
+        "text",
+        "content",
+        "input",
+        "prompt",
+        "system",
+        "instructions",
+        "arguments",
+        "output",
+        "name",
+        "description",
+    }
+)
 
 
 def _prompt_texts(document: Json) -> tuple[list[str], int]:

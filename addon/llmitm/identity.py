@@ -116,7 +116,9 @@ def _user_and_session(user: str | None) -> tuple[str | None, str | None]:
         return user, None
     name = parts.get("account_uuid") or parts.get("device_id")
     session = parts.get("session_id")
-    return (name if isinstance(name, str) else user), (session if isinstance(session, str) else None)
+    return (name if isinstance(name, str) else user), (
+        session if isinstance(session, str) else None
+    )
 
 
 def _request_id(value: str | None, notes: list[str]) -> str | None:
@@ -132,5 +134,9 @@ def _request_id(value: str | None, notes: list[str]) -> str | None:
 def _is_true(headers: Mapping[str, str], name: str, notes: list[str]) -> bool:
     value = headers.get(name)
     if value not in (None, "true", "false"):
-        notes.append(f"{name} {value[:20]!r} has no effect: only true has one" if value else f"{name} is empty")
+        notes.append(
+            f"{name} {value[:20]!r} has no effect: only true has one"
+            if value
+            else f"{name} is empty"
+        )
     return value == "true"

@@ -44,6 +44,9 @@ _LONGEST_MEDIA = 65_536
 _MEDIA = re.compile(rf'"(?:data:[^"]{{0,100}};base64,)?[A-Za-z0-9+/_-]{{{_LONGEST_MEDIA},}}=*"')
 _VECTOR = re.compile(r"\[\s*(?:-?\d[\d.eE+-]*\s*,\s*){31,}-?\d[\d.eE+-]*\s*\]")
 
+type _Read = tuple[Answer, bool, float | None]
+"""The answer, whether it was streamed, and when its first content came (ms)."""
+
 
 class Reader:
     """Read exchanges."""
@@ -83,10 +86,9 @@ class Reader:
         endpoint = step("endpoint", lambda: self._endpoint(exchange), nothing)
         dialect = by_name(endpoint.dialect) if endpoint.dialect else None
         prompt = step("request", lambda: _prompt(dialect, exchange, endpoint), Prompt())
+        unread: _Read = (Answer(), False, None)
         answer, streaming, first_content = step(
-            "response",
-            lambda: _answer(dialect, exchange, endpoint, prompt),
-            (Answer(), False, None),
+            "response", lambda: _answer(dialect, exchange, endpoint, prompt), unread
         )
         who = step("identity", lambda: identity.identify(exchange, prompt), Identity())
         outcome, error_type, error_message = _outcome(exchange, answer)
@@ -165,9 +167,13 @@ class Reader:
             and (outcome != "error" or bool(answer.text))
         )
 
-    def _estimate(self, endpoint: Endpoint, prompt: Prompt, answer: Answer, notes: list[str]) -> Usage:
+    def _estimate(
+        self, endpoint: Endpoint, prompt: Prompt, answer: Answer, notes: list[str]
+    ) -> Usage:
         assert self._estimator is not None
-        estimate = self._estimator.estimate(answer.model or prompt.model or endpoint.model, prompt, answer)
+        estimate = self._estimator.estimate(
+            answer.model or prompt.model or endpoint.model, prompt, answer
+        )
         notes.append(f"tokens are estimated: {estimate.method}")
         return estimate.usage
 
@@ -188,7 +194,9 @@ class Reader:
         if text is None:
             return None
         if len(text) > _LONGEST_MEDIA:
-            text = _MEDIA.sub(lambda media: f'"[media left out: {len(media.group()) - 2:,} characters]"', text)
+            text = _MEDIA.sub(
+                lambda media: f'"[media left out: {len(media.group()) - 2:,} characters]"', text
+            )
         return self._redactor.text(text, secrets)
 
 
@@ -202,11 +210,12 @@ def _prompt(dialect: Dialect | None, exchange: Exchange, endpoint: Endpoint) -> 
 
 def _answer(
     dialect: Dialect | None, exchange: Exchange, endpoint: Endpoint, prompt: Prompt
-) -> tuple[Answer, bool, float | None]:
-    """Return the answer, whether it was streamed, and when its first content came (ms)."""
+) -> _Read:
     if exchange.status is None or dialect is None:
         return Answer(), False, None
-    reader = StreamReader(dialect, Head(exchange.status, exchange.response_headers, endpoint, prompt))
+    reader = StreamReader(
+        dialect, Head(exchange.status, exchange.response_headers, endpoint, prompt)
+    )
     first_content = None
     for number, chunk in enumerate(exchange.chunks):
         if reader.feed(chunk):
@@ -238,7 +247,9 @@ def _request_text(exchange: Exchange, prompt: Prompt) -> str | None:
     kind = header(exchange.request_headers, "content-type") or ""
     if "multipart/" in kind.lower():
         return jsontext.compact(prompt.document) if prompt.document is not None else None
-    return _as_text(decode(exchange.request_body, header(exchange.request_headers, "content-encoding")))
+    return _as_text(
+        decode(exchange.request_body, header(exchange.request_headers, "content-encoding"))
+    )
 
 
 def _response_text(record: Finished) -> str | None:
@@ -248,7 +259,9 @@ def _response_text(record: Finished) -> str | None:
     body = b"".join(exchange.chunks)
     text = _as_text(decode(body, header(exchange.response_headers, "content-encoding")))
     if text is not None and record.endpoint.operation == "embedding":
-        return _VECTOR.sub(lambda vector: f'"[{vector.group().count(",") + 1} numbers left out]"', text)
+        return _VECTOR.sub(
+            lambda vector: f'"[{vector.group().count(",") + 1} numbers left out]"', text
+        )
     return text
 
 

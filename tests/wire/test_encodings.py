@@ -7,7 +7,8 @@ from collections.abc import Callable
 import brotli
 import pytest
 import zstandard
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from llmitm.wire.encodings import ContentDecoder, decode
 from wire.chunks import cut_points, pieces

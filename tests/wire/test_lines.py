@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import json
 
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from llmitm.wire.lines import ArrayDecoder, LineDecoder
 from wire.chunks import cut_points, pieces
@@ -21,7 +22,9 @@ def run(decoder: LineDecoder | ArrayDecoder, data: bytes, cuts: list[int]) -> li
 
 
 @given(objects, st.sampled_from([b",", b"\n,\r\n", b" , "]), cut_points)
-def test_an_array_gives_its_elements(values: list[object], separator: bytes, cuts: list[int]) -> None:
+def test_an_array_gives_its_elements(
+    values: list[object], separator: bytes, cuts: list[int]
+) -> None:
     data = b"[" + separator.join(json.dumps(value).encode() for value in values) + b"]"
     assert [json.loads(text) for text in run(ArrayDecoder(), data, cuts)] == values
 

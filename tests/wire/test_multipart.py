@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from llmitm.wire.multipart import parse
 
@@ -22,8 +23,12 @@ def test_fields_are_text_and_files_are_sizes() -> None:
 
 
 def test_names_without_quotes() -> None:
-    body = BODY.replace(b'name="model"', b"name=model").replace(b'filename="a.wav"', b"filename=a.wav; filename*=x")
-    assert parse(body, "multipart/form-data; boundary=b") == parse(BODY, "multipart/form-data; boundary=b")
+    body = BODY.replace(b'name="model"', b"name=model").replace(
+        b'filename="a.wav"', b"filename=a.wav; filename*=x"
+    )
+    assert parse(body, "multipart/form-data; boundary=b") == parse(
+        BODY, "multipart/form-data; boundary=b"
+    )
 
 
 def test_no_boundary_is_no_form() -> None:

@@ -64,7 +64,9 @@ class LeanMaster(master.Master):
 class Announce:
     """Say where the proxy listens, to a person or to the program that started it."""
 
-    def __init__(self, master_: LeanMaster, place: Home, ready_fd: int | None, private: bool) -> None:
+    def __init__(
+        self, master_: LeanMaster, place: Home, ready_fd: int | None, private: bool
+    ) -> None:
         self._master = master_
         self._home = place
         self._ready_fd = ready_fd
@@ -100,9 +102,15 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m llmitm.mitm", description=__doc__)
     parser.add_argument("--port", type=int, help="0 takes a free port")
     parser.add_argument("--host", help="address to listen on")
-    parser.add_argument("--mode", action="append", default=[], help="a mode of mitmproxy, such as upstream:URL")
-    parser.add_argument("--set", action="append", default=[], dest="options", metavar="OPTION=VALUE")
-    parser.add_argument("--private", action="store_true", help="for one program: not to be found by others")
+    parser.add_argument(
+        "--mode", action="append", default=[], help="a mode of mitmproxy, such as upstream:URL"
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], dest="options", metavar="OPTION=VALUE"
+    )
+    parser.add_argument(
+        "--private", action="store_true", help="for one program: not to be found by others"
+    )
     parser.add_argument("--ready-fd", type=int, help="write the port there once it is open")
     parser.add_argument("--quiet", action="store_true", help="no line a call")
     return parser.parse_args(arguments)

@@ -17,7 +17,9 @@ def chain(home: Home, *, quiet: bool = False) -> list[object]:
     service = Service.start(home, console.recorded)
     hosts = service.hosts
     tunnel = Tunnel(hosts)
-    intercept = Intercept(hosts, tunnel, service.recorder.submit, service.settings.streams.ask_usage)
+    intercept = Intercept(
+        hosts, tunnel, service.recorder.submit, service.settings.streams.ask_usage
+    )
     console.watch(service.recorder, tunnel, intercept)
     return [
         Upstream(hosts),  # first: options that everything after relies on

@@ -62,9 +62,15 @@ def line(call: Finished) -> str:
     tokens = f"{_count(usage.input_tokens)} in · {_count(usage.output_tokens)} out"
     cost = f"${charge.usd:.6f}" if charge.usd is not None else "unpriced"
     seconds = f"{(call.exchange.latency_ms or 0) / 1000:.2f} s"
-    state = "" if call.outcome == "ok" else f" · {call.outcome} {call.error_type or call.exchange.status or ''}"
+    state = (
+        ""
+        if call.outcome == "ok"
+        else f" · {call.outcome} {call.error_type or call.exchange.status or ''}"
+    )
     name = call.model or call.endpoint.operation
-    return f"llmitm: {call.endpoint.provider} {name} · {tokens} · {cost} · {seconds}{state}".rstrip()
+    return (
+        f"llmitm: {call.endpoint.provider} {name} · {tokens} · {cost} · {seconds}{state}".rstrip()
+    )
 
 
 def _count(tokens: int | None) -> str:

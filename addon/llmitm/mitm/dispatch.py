@@ -23,22 +23,22 @@ class ResolvedAddons(AddonManager):
     """Remember who handles what, until an addon comes or goes."""
 
     def __init__(self, master: Any) -> None:
-        super().__init__(master)
+        AddonManager.__init__(self, master)
         self._handlers: dict[str, tuple[tuple[_Handler, ...], ...]] = {}
 
     def register(self, addon: Any) -> Any:
         """Add an addon."""
         self._handlers = {}
-        return super().register(addon)
+        return AddonManager.register(self, addon)
 
     def add(self, *addons: Any) -> None:
         """Add addons to the end of the chain."""
-        super().add(*addons)
+        AddonManager.add(self, *addons)
         self._handlers = {}
 
     def remove(self, addon: Any) -> None:
         """Remove an addon."""
-        super().remove(addon)
+        AddonManager.remove(self, addon)
         self._handlers = {}
 
     async def handle_lifecycle(self, event: hooks.Hook) -> None:
@@ -56,7 +56,11 @@ class ResolvedAddons(AddonManager):
         handlers = self._handlers.get(name)
         if handlers is None:
             links = (
-                tuple(found for each in traverse([link]) if callable(found := getattr(each, name, None)))
+                tuple(
+                    found
+                    for each in traverse([link])
+                    if callable(found := getattr(each, name, None))
+                )
                 for link in self.chain
             )
             handlers = self._handlers[name] = tuple(filter(None, links))

@@ -43,7 +43,11 @@ class Gateway:
         origin = self._hosts.origin(entry) if entry else None
         if origin is None:
             return
-        flow.request.scheme, flow.request.host, flow.request.port = origin.scheme, origin.host, origin.port
+        flow.request.scheme, flow.request.host, flow.request.port = (
+            origin.scheme,
+            origin.host,
+            origin.port,
+        )
         rest = segments[2] if len(segments) > 2 else ""
         flow.request.path = f"{origin.base_path}/{rest}"
         default = {"https": 443, "http": 80}[origin.scheme] == origin.port

@@ -21,7 +21,7 @@ def note_fault(where: str) -> None:
     """Count the exception being handled; the first of its kind is logged with its trace."""
     faults[where] += 1
     if faults[where] == 1:
-        log.error("llmitm: fault in %s; the call passes on untouched", where, exc_info=True)
+        log.exception("llmitm: fault in %s; the call passes on untouched", where)  # noqa: LOG004  (called in handlers)
 
 
 def guarded[**P](hook: Callable[P, object]) -> Callable[P, object]:

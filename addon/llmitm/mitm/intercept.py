@@ -215,13 +215,13 @@ def _is_large_upload(request: http.Request, endpoint: Endpoint) -> bool:
 
 def _is_fixed(request: http.Request) -> bool:
     """Tell whether the body may not be changed: it is signed (AWS SigV4), or compressed."""
-    signed = request.headers.get("authorization", "").startswith("AWS4-HMAC-SHA256")
-    return signed or "content-encoding" in request.headers
+    authorization: str = request.headers.get("authorization", "")
+    return authorization.startswith("AWS4-HMAC-SHA256") or "content-encoding" in request.headers
 
 
 def _is_plain_event_stream(response: http.Response) -> bool:
-    kind = response.headers.get("content-type", "").lower()
-    encoding = response.headers.get("content-encoding", "identity").lower()
+    kind: str = response.headers.get("content-type", "").lower()
+    encoding: str = response.headers.get("content-encoding", "identity").lower()
     return kind.startswith("text/event-stream") and encoding == "identity"
 
 

@@ -19,7 +19,7 @@ from llmitm.providers.hosts import HostTable
 
 log = logging.getLogger("llmitm")
 
-_DIRECT_FIX = "run the program with `llmitm run -- ...`, or `eval \"$(llmitm env)\"` before it"
+_DIRECT_FIX = 'run the program with `llmitm run -- ...`, or `eval "$(llmitm env)"` before it'
 
 
 class Refusal(NamedTuple):
@@ -90,5 +90,8 @@ class Tunnel:
         if (host, client) not in self._reported:
             self._reported.add((host, client))
             log.warning(
-                "llmitm: %s refused our certificate for %s, so its call failed: %s", client, host, _DIRECT_FIX
+                "llmitm: %s refused our certificate for %s, so its call failed: %s",
+                client,
+                host,
+                _DIRECT_FIX,
             )

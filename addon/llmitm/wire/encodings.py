@@ -54,8 +54,8 @@ class _Zstd:
     """zstd, with several frames one after the other."""
 
     def __init__(self) -> None:
-        self._new: Callable[[], zstandard.ZstdDecompressionObj] = (
-            lambda: zstandard.ZstdDecompressor().decompressobj()
+        self._new: Callable[[], zstandard.ZstdDecompressionObj] = lambda: (
+            zstandard.ZstdDecompressor().decompressobj()
         )
         self._decompress = self._new()
 

@@ -41,7 +41,9 @@ class SseDecoder:
     def flush(self) -> list[Frame]:
         """End the stream: return the event that was still open, if there is one."""
         rest, self._rest = self._rest, b""
-        events = [self._line(line) for line in rest.removesuffix(b"\r").split(b"\r")] if rest else []
+        events = (
+            [self._line(line) for line in rest.removesuffix(b"\r").split(b"\r")] if rest else []
+        )
         events.append(self._dispatch())
         return [event for event in events if event is not None]
 

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import time
+
+from llmitm.calls import Exchange
+from llmitm.mitm import tee
+from llmitm.mitm.guard import faults
+from llmitm.mitm.tee import RequestTee, ResponseTee
+from llmitm.policy.usage_chunk import UsageRemover
+
+
+def exchange() -> Exchange:
+    return Exchange("1", time.time(), "POST", "https", "h", 443, "/", [], b"")
+
+
+def test_chunks_pass_unchanged_and_are_kept_with_their_times() -> None:
+    seen = exchange()
+    tap = ResponseTee(seen)
+    assert [tap(data) for data in (b"a", b"bc", b"")] == [b"a", b"bc", b""]
+    assert seen.chunks == [b"a", b"bc"]
+    assert len(seen.chunk_times) == 2
+    assert 0 <= seen.chunk_times[0] <= seen.chunk_times[1]
+
+
+def test_a_fault_in_the_remover_lets_the_rest_pass() -> None:
+    class Broken(UsageRemover):
+        def feed(self, data: bytes) -> bytes:
+            raise ValueError("ours")
+
+    faults.clear()
+    tap = ResponseTee(exchange(), Broken())
+    assert [tap(b"a"), tap(b"b")] == [b"a", b"b"]
+    assert faults["UsageRemover"] == 1
+
+
+def test_what_is_too_large_passes_unseen() -> None:
+    seen = exchange()
+    tap = ResponseTee(seen)
+    block = bytes(16 * 1024 * 1024)
+    passed = sum(len(tap(block)) for _ in range(6))
+    assert passed == 6 * len(block)
+    assert sum(map(len, seen.chunks)) == tee.LONGEST_KEPT
+    assert seen.response_truncated
+
+
+def test_the_start_of_an_upload_is_kept() -> None:
+    seen = exchange()
+    tap = RequestTee(seen)
+    block = bytes(600 * 1024)
+    assert all(tap(block) == block for _ in range(4))
+    assert len(tap.body()) == 2 * len(block)
+    assert seen.request_truncated
