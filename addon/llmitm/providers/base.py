@@ -22,6 +22,9 @@ from llmitm.wire.lines import ArrayDecoder, LineDecoder
 from llmitm.wire.sse import SseDecoder
 
 _WHITE = b" \t\r\n\xef\xbb\xbf"
+_SSE_START = re.compile(rb"(?:data|event|id|retry)?:")
+_SSE_BEGINS = (b"d", b"e", b"i", b"r")
+_LONGEST_FIELD = len(b"retry:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,9 @@ def request_document(body: bytes, headers: Headers) -> Json:
     content_type = header(headers, "content-type") or ""
     if "multipart/form-data" in content_type.lower():
         return multipart.parse(body, content_type)
-    return jsontext.parse_or_none(decode(body, header(headers, "content-encoding"))) if body else None
+    return (
+        jsontext.parse_or_none(decode(body, header(headers, "content-encoding"))) if body else None
+    )
 
 
 class StreamReader:
@@ -152,15 +157,15 @@ class StreamReader:
         return self._dialect.answer(self._document(), self._head)
 
     def _decide(self) -> None:
-        """Tell the framing once the first byte that is not white space is there."""
+        """Tell the framing once enough is there after the white space that a body may begin with."""
         start = b"".join(self._pieces).lstrip(_WHITE)
-        if not start:
+        if not start or (start[:1] in _SSE_BEGINS and len(start) < _LONGEST_FIELD):
             return
         self._decided = True
         if self._assembler is None:
             return
         kind = (header(self._head.headers, "content-type") or "").lower()
-        decoder = _decoder(kind, start[:1], self._head.prompt.streaming)
+        decoder = _decoder(kind, start, self._head.prompt.streaming)
         if decoder is not None:
             self._decoder, pieces = decoder, b"".join(self._pieces)
             self._pieces = []
@@ -182,18 +187,18 @@ class StreamReader:
         return self._assembler.document()
 
 
-def _decoder(kind: str, first: bytes, asked_to_stream: bool) -> FrameDecoder | None:
-    """Choose by content type and first byte together, for either alone is wrong at times.
+def _decoder(kind: str, start: bytes, asked_to_stream: bool) -> FrameDecoder | None:
+    """Choose by content type and first bytes together, for either alone is wrong at times.
 
     Gemini labels errors of streaming calls `text/event-stream` though they are plain JSON, and streams a JSON
-    array as `application/json`; some compatible servers label no stream at all.
+    array as `application/json`; OpenAI once labelled streams so, and some compatible servers label none.
     """
     if "ndjson" in kind or "stream+json" in kind or "jsonl" in kind:
         return LineDecoder()
-    if first == b"{":
+    if start.startswith(b"{"):
         return None
-    if first == b"[":
+    if start.startswith(b"["):
         return ArrayDecoder() if asked_to_stream else None
-    if "event-stream" in kind or (asked_to_stream and first in (b"d", b"e", b":")):
+    if "event-stream" in kind or _SSE_START.match(start):
         return SseDecoder()
     return None

@@ -13,16 +13,17 @@ _DEPLOYMENT = r"(?:/deployments/(?P<model>[^/]+))?"
 
 
 class OpenAIAudio(OpenAIDialect):
-    """`POST .../audio/{speech,transcriptions,translations}`.
+    """`POST .../audio/{speech,transcriptions,translations}`, and xAI's `/v1/tts` and `/v1/stt`.
 
     Speech is bytes of sound, a transcript may be plain text or subtitles: neither gives a document.
     """
 
     name = "openai_audio"
     routes = (
-        Route(re.compile(_DEPLOYMENT + r"/audio/speech/?$"), "speech"),
+        Route(re.compile(_DEPLOYMENT + r"/(?:audio/speech|v1/tts)/?$"), "speech"),
         Route(
-            re.compile(_DEPLOYMENT + r"/audio/(?:transcriptions|translations)/?$"), "transcription"
+            re.compile(_DEPLOYMENT + r"/(?:audio/(?:transcriptions|translations)|v1/stt)/?$"),
+            "transcription",
         ),
     )
 

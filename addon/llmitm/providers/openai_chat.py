@@ -23,7 +23,10 @@ class OpenAIChat(OpenAIDialect):
     name = "openai_chat"
     routes = (
         Route(re.compile(r"/deployments/(?P<model>[^/]+)/chat/completions/?$"), "chat"),
+        # Hugging Face's older addresses: https://huggingface.co/docs/inference-providers (read 2026-11-24)
+        Route(re.compile(r"/models/(?P<model>.+)/v1/chat/completions/?$"), "chat"),
         Route(re.compile(r"/chat/completions/?$"), "chat"),
+        Route(re.compile(r"(?<!/v2)/v1/chat/?$"), "chat"),  # Writer
         # Mistral's agents: the answer names the model, the request an agent.
         Route(re.compile(r"/agents/completions/?$"), "chat"),
         # Databricks' served models: the path names them, the body need not.
@@ -60,10 +63,11 @@ def _read_message(answer: Answer, message: dict[str, Json]) -> None:
 
 
 def _finish_reason(choice: dict[str, Json]) -> str | None:
+    reason = text(choice.get("finish_reason"))
+    if reason is not None:
+        return reason
     # The vision previews of 2023 had an object in its place.
-    return text(choice.get("finish_reason")) or filled(
-        mapping(choice.get("finish_details")).get("type")
-    )
+    return filled(mapping(choice.get("finish_details")).get("type"))
 
 
 def _text(content: Json) -> str:

@@ -20,7 +20,8 @@ class OpenAIImages(OpenAIDialect):
         Route(
             re.compile(r"/deployments/(?P<model>[^/]+)/images/(?:generations|edits)/?$"), "image"
         ),
-        Route(re.compile(r"/images(?:/(?:generations?|edits|variations))?/?$"), "image"),
+        # OpenRouter has /images, Venice /image/generate.
+        Route(re.compile(r"/images?(?:/(?:generat(?:e|ions?)|edits?|variations))?/?$"), "image"),
     )
 
     def assembler(self, endpoint: Endpoint) -> Assembler:

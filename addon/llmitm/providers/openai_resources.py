@@ -1,32 +1,29 @@
-"""What else lies under OpenAI's paths: files, batches, models, jobs, assistants, reranking, realtime set-up.
+"""What else lies under OpenAI's paths: files, batches, models, jobs, assistants, realtime set-up.
 
-These answers are read for their id, model, error and, where there is one, usage. A `GET` returns what an earlier
-call has made, so it is never counted.
+These answers describe things that are kept, and are read for their id and error only: the model that an assistant
+or a batch names has not answered anything, and a batch's usage is billed with its results. A `GET` returns what an
+earlier call has made, so it is never counted.
 """
 
 from __future__ import annotations
 
 import re
 
-from llmitm.calls import Answer, Json, Operation
-from llmitm.providers import openai_usage, provider_cost
-from llmitm.providers.base import Head, Route
-from llmitm.providers.fields import mapping
+from llmitm.calls import Answer, Endpoint, Json, Operation, ReportedUsage, Usage
+from llmitm.providers.base import Assembler, Head, Route
 from llmitm.providers.openai_base import OpenAIDialect
 
-_ANY = ("GET", "POST", "DELETE", "PUT", "PATCH", "HEAD")
+_NOT_POST = ("GET", "DELETE", "PUT", "PATCH", "HEAD")
 _BELOW = r"(?:/.*)?$"
 _PATHS: tuple[tuple[str, Operation], ...] = (
     (
-        r"/(?:assistants|threads|vector_stores|fine_tuning|fine-tunes|evals|conversations|organization|containers)",
+        r"/(?:assistants|threads|vector_stores|fine_tuning|fine-tunes|evals|conversations|agents"
+        r"|organization|containers|chat/completions|responses)",
         "other",
     ),
     (r"/batches", "batch"),
     (r"/(?:files|uploads)", "file"),
     (r"/videos", "video"),
-    (r"/(?:realtime|voice-live)", "realtime"),
-    (r"/re-?rank", "rerank"),
-    (r"/ocr", "other"),
 )
 
 
@@ -38,19 +35,39 @@ class OpenAIResources(OpenAIDialect):
         *(
             Route(re.compile(path + _BELOW), operation, methods, counted="POST" in methods)
             for path, operation in _PATHS
-            for methods in (("POST",), tuple(method for method in _ANY if method != "POST"))
+            for methods in (("POST",), _NOT_POST)
         ),
+        Route(re.compile(r"/(?:realtime|voice-live)" + _BELOW), "realtime", ("GET", "POST")),
         # Not POST: Hugging Face runs a model at /models/{id}.
         Route(re.compile(r"/models" + _BELOW), "models", ("GET", "HEAD", "DELETE")),
     )
 
+    def assembler(self, endpoint: Endpoint) -> Assembler:
+        """Return an assembler of events, which runs of assistants have."""
+        return LastEvent()
+
     def answer(self, document: Json, head: Head) -> Answer:
         """Read a response."""
         answer = super().answer(document, head)
-        if usage := mapping(mapping(document).get("usage_info")):  # Mistral's OCR
-            answer.usage = openai_usage.read(usage)
-            answer.provider_cost_usd = provider_cost.read(usage, head.endpoint.provider)
+        answer.model, answer.service_tier, answer.provider_cost_usd = None, None, None
+        answer.usage, answer.reported = Usage(), ReportedUsage()
         return answer
+
+
+class LastEvent(Assembler):
+    """Keep the last event of a stream: each repeats the whole of the object that it is about."""
+
+    def __init__(self) -> None:
+        self._last: Json = None
+
+    def add(self, payload: Json, event: str | None) -> bool:
+        """Take one event; return whether it carried content."""
+        self._last = {"error": payload} if event == "error" else payload
+        return bool(event and event.endswith(".delta"))
+
+    def document(self) -> Json:
+        """Return the last event."""
+        return self._last
 
 
 DIALECT = OpenAIResources()
