@@ -12,6 +12,7 @@ from llmitm.providers import (
     openai_audio,
     openai_chat,
     openai_completions,
+    openai_documents,
     openai_embeddings,
     openai_images,
     openai_moderations,
@@ -30,6 +31,7 @@ _FAMILIES: dict[str, tuple[Dialect, ...]] = {
         openai_images.DIALECT,
         openai_audio.DIALECT,
         openai_moderations.DIALECT,
+        openai_documents.DIALECT,
         openai_resources.DIALECT,
     ),
 }
