@@ -39,6 +39,7 @@ FEE_UNITS = (
     "code_execution",
     "x_search",
     "maps_grounding",
+    "image_generation",
 )
 """What a provider's own tools did, priced per thousand."""
 ITEM_UNITS = (
