@@ -27,6 +27,8 @@ _PLAIN_TIERS = frozenset({"default", "standard", "auto", "on_demand", "standard_
 """The names that providers give to having no tier; the block's own prices hold."""
 _LIKENESS = 3
 """How far `like` is followed, so that two files that are like each other end."""
+_TOO_MANY = 10**15
+"""No call has so many of anything; up to here products are exact."""
 _KNOWN_MODELS = 10_000
 """Names remembered. A client that makes names up must not fill the memory."""
 
@@ -168,8 +170,9 @@ class PriceTable:
             if at.tzinfo is None:
                 raise ValueError("`at` needs an offset")
             at = at.astimezone(UTC)
-        if negative := [unit for unit, quantity in usage.items() if quantity < 0]:
-            return Unpriced(f"the usage is negative: {negative[0]} is {usage[negative[0]]}")
+        # Written so that a NaN, which JSON parsers let through, fails it as well.
+        if odd := [unit for unit, quantity in usage.items() if not 0 <= quantity < _TOO_MANY]:
+            return Unpriced(f"the usage cannot be: {odd[0]} is {usage[odd[0]]}")
         found = self.find(model, provider)
         if found is None:
             return Unpriced(f"no price for model {model!r} of provider {provider!r}")

@@ -334,8 +334,10 @@ def test_tokens_without_a_price_are_unpriced(tmp_path: Path) -> None:
     )
 
 
-def test_negative_usage_is_refused(tmp_path: Path) -> None:
-    assert reason(table(tmp_path, DATED), {"input": -1}) == "the usage is negative: input is -1"
+@pytest.mark.parametrize("count", [-1, -0.5, float("nan"), float("inf"), 10**15])
+def test_usage_that_cannot_be_is_refused(tmp_path: Path, count: float) -> None:
+    told = reason(table(tmp_path, DATED), {"input": count})
+    assert told == f"the usage cannot be: input is {count}"
 
 
 def test_an_unknown_model_is_told_by_name(tmp_path: Path) -> None:
