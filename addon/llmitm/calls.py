@@ -56,6 +56,8 @@ class Endpoint:
     """The model, where the path names it."""
     counted: bool = True
     """False where the answer repeats a call that was billed before (a stored response, a job's state)."""
+    streams: bool = False
+    """True where the path itself asks for a stream."""
 
 
 @dataclass(slots=True)

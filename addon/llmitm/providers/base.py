@@ -36,6 +36,7 @@ class Route:
     operation: Operation
     methods: tuple[str, ...] = ("POST",)
     counted: bool = True
+    streams: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,12 @@ class Dialect(ABC):
         for route in self.routes:
             if method in route.methods and (match := route.pattern.search(bare)):
                 return Endpoint(
-                    provider, route.operation, self.name, route_model(match), route.counted
+                    provider,
+                    route.operation,
+                    self.name,
+                    route_model(match),
+                    route.counted,
+                    route.streams,
                 )
         return None
 

@@ -9,6 +9,7 @@ from functools import cache
 
 from llmitm.providers import (
     anthropic_messages,
+    gemini,
     openai_audio,
     openai_chat,
     openai_completions,
@@ -23,6 +24,7 @@ from llmitm.providers.base import Dialect
 
 _FAMILIES: dict[str, tuple[Dialect, ...]] = {
     "anthropic": (anthropic_messages.DIALECT,),
+    "gemini": (gemini.DIALECT,),
     "openai": (
         openai_chat.DIALECT,
         openai_responses.DIALECT,
