@@ -42,13 +42,14 @@ class Bill:
         if _TOKENS.isdisjoint(usage):
             return "the provider reported no usage"
         self._priced = True
-        for unit, price in prices.items():
-            count = counts.get(unit)
-            if count:
+        for unit, count in counts.items():
+            price = prices.get(unit)
+            if price is not None:
                 self._lines.append(Line(unit, count, price, _MILLION, count * price * _MILLIONTH))
-        # Citations are charged by one model alone: where they have no price there is no charge.
-        missing = [unit for unit in counts if unit not in prices and unit != "citation"]
-        return f"the model has no price for {missing[0]} tokens" if missing else None
+            # Citations are charged by one model alone: where they have no price there is no charge.
+            elif unit != "citation":
+                return f"the model has no price for {unit} tokens"
+        return None
 
     def fees(
         self, usage: Mapping[str, Quantity], rates: Rates, left_out: Mapping[str, str]

@@ -50,9 +50,9 @@ class Block:
 
     def rates(self, context: Context, prompt: Decimal, at: datetime) -> Rates:
         """Return the prices for a call; `prompt` in tokens, `at` in UTC."""
-        held = tuple(
-            [variant.holds(context, prompt, at) for variant in self._variants]
-            + [modifier.holds(context, at) for modifier in self._modifiers]
+        held = (
+            *[variant.holds(context, prompt, at) for variant in self._variants],
+            *[modifier.holds(context, at) for modifier in self._modifiers],
         )
         rates = self._rates.get(held)
         if rates is None:

@@ -88,7 +88,12 @@ FALLBACK: Mapping[str, tuple[str, ...]] = {
 """Whose price a unit takes, in this order, where the table gives it none of its own."""
 
 _ZERO = Decimal(0)
-_KINDS = ("audio", "image", "video")
+_KINDS = (
+    ("audio_input", "audio_cached_input"),
+    ("image_input", "image_cached_input"),
+    ("video_input", "video_cached_input"),
+)
+_KIND_UNITS = tuple(unit for pair in _KINDS for unit in pair)
 _WRITES = ("cache_write_5m", "cache_write_1h", "cache_write_12h")
 _OUTPUTS = ("reasoning", "audio_output", "image_output", "video_output")
 
@@ -139,57 +144,54 @@ class Leaves:
             )
         return _ZERO
 
+    def _details(self, units: tuple[str, ...]) -> dict[str, Decimal]:
+        usage = self._usage
+        return {unit: exact(usage[unit]) for unit in units if unit in usage}
+
     def _input(self) -> Decimal:
         total, cached = self._given("input"), self._given("cached_input")
-        written = self._writes()
-        kinds = {
-            kind: self._given(f"{kind}_input") for kind in _KINDS if f"{kind}_input" in self._usage
-        }
-        if not kinds:
-            self._keep("cached_input", cached)
-            self._keep("input", self._rest("input", total, cached + written))
-            return max(total, cached + written)
-        cached_kinds = {
-            kind: min(self._given(f"{kind}_cached_input"), count) for kind, count in kinds.items()
-        }
-        plain = {kind: count - cached_kinds[kind] for kind, count in kinds.items()}
-        cached_text = self._rest("cached_input", cached, sum(cached_kinds.values(), _ZERO))
-        whole_kinds = sum(kinds.values(), _ZERO)
-        excess = cached_text + written + whole_kinds - total
-        for kind in kinds:
+        writes = self._details(_WRITES)
+        named_writes = sum(writes.values(), _ZERO)
+        all_writes = max(self._given("cache_write"), named_writes)
+        kinds = self._kinds(total, cached, all_writes)
+        cached = self._rest("cached_input", cached, sum(kinds[1::2], _ZERO))
+        named = cached + all_writes + sum(kinds, _ZERO)
+        self._keep("input", self._rest("input", total, named))
+        self._keep("cached_input", cached)
+        self._keep("cache_write", all_writes - named_writes)
+        for unit, count in writes.items():
+            self._keep(unit, count)
+        for unit, count in zip(_KIND_UNITS, kinds, strict=False):
+            self._keep(unit, count)
+        return max(total, named)
+
+    def _kinds(self, total: Decimal, cached: Decimal, written: Decimal) -> list[Decimal]:
+        """Return what is not text: of each kind the part that was read anew, then the cached part."""
+        if not any(unit in self._usage for unit, _ in _KINDS):
+            return []
+        whole = [self._given(unit) for unit, _ in _KINDS]
+        parts = [
+            min(self._given(unit), count) for (_, unit), count in zip(_KINDS, whole, strict=True)
+        ]
+        cached_text = max(_ZERO, cached - sum(parts, _ZERO))
+        excess = cached_text + written + sum(whole, _ZERO) - total
+        for number, count in enumerate(whole):
             # Some providers say how much was cached but not of which kind. Where text alone cannot account for
             # it, the rest of the cached part was audio, images or video.
-            moved = min(excess, plain[kind], cached_text)
+            moved = min(excess, count - parts[number], cached_text)
             if moved > 0:
-                plain[kind] -= moved
-                cached_kinds[kind] += moved
+                parts[number] += moved
                 cached_text -= moved
                 excess -= moved
-        for kind in kinds:
-            self._keep(f"{kind}_input", plain[kind])
-            self._keep(f"{kind}_cached_input", cached_kinds[kind])
-        self._keep("cached_input", cached_text)
-        named = cached_text + written + whole_kinds
-        self._keep("input", self._rest("input", total, named))
-        return max(total, named)
-
-    def _writes(self) -> Decimal:
-        total = self._given("cache_write")
-        named = _ZERO
-        for unit in _WRITES:
-            if unit in self._usage:
-                count = self._given(unit)
-                self._keep(unit, count)
-                named += count
-        self._keep("cache_write", self._rest("cache_write", total, named) if named else total)
-        return max(total, named)
+        return [
+            count
+            for all_of_it, part in zip(whole, parts, strict=True)
+            for count in (all_of_it - part, part)
+        ]
 
     def _output(self) -> None:
-        named = _ZERO
-        for unit in _OUTPUTS:
-            if unit in self._usage:
-                count = self._given(unit)
-                self._keep(unit, count)
-                named += count
         total = self._given("output")
-        self._keep("output", self._rest("output", total, named) if named else total)
+        details = self._details(_OUTPUTS)
+        self._keep("output", self._rest("output", total, sum(details.values(), _ZERO)))
+        for unit, count in details.items():
+            self._keep(unit, count)
