@@ -57,7 +57,7 @@ JAVA_PASSWORD = "changeit"
 def bundle_for(home: Home, environ: Mapping[str, str]) -> Path:
     """Return the bundle for programs with this environment; write it where it is missing or out of date.
 
-    Our CA must be there. Raises `OSError`.
+    `environ` is the user's, see `llmitm.environment.original`. Our CA must be there. Raises `OSError`.
     """
     users = _user_paths(home, environ)
     path = home.bundle
@@ -130,7 +130,7 @@ def _public_files() -> list[Path]:
 
 
 def _user_paths(home: Home, environ: Mapping[str, str]) -> list[Path]:
-    """Return the files and folders that a user's variables name; for a bundle of ours those it was made of."""
+    """Return the files and folders that a user's variables name, without our own and the system's."""
     found: dict[Path, None] = {}
     for name in USER_VARIABLES:
         value = environ.get(name)
@@ -138,10 +138,10 @@ def _user_paths(home: Home, environ: Mapping[str, str]) -> list[Path]:
             if not part or not Path(part).exists():
                 continue
             path = Path(part).resolve()
-            ours = path.is_relative_to(home.folder.resolve())
-            found |= dict.fromkeys(_recorded(path) if ours else [path])
+            if not path.is_relative_to(home.folder.resolve()):
+                found[path] = None
     known = {path.resolve() for path in (*_public_files(), *map(Path, _SYSTEM_FOLDERS))}
-    return sorted(path for path in found if path.exists() and path not in known)
+    return sorted(path for path in found if path not in known)
 
 
 def _files_of(paths: Iterable[Path]) -> list[Path]:

@@ -27,9 +27,8 @@ def decode_tags(text: str) -> dict[str, str]:
 
 
 def encode(run_id: str, tags: Mapping[str, str]) -> str:
-    """Return `user` or `user:password` for a proxy URL."""
-    user = f"run-{run_id}"
-    return f"{user}:{_quote(encode_tags(tags))}" if tags else user
+    """Return `user:password` for a proxy URL. The password is never empty: urllib and undici then send neither."""
+    return f"run-{run_id}:{_quote(encode_tags(tags)) or '-'}"
 
 
 def decode(userinfo: str) -> tuple[str | None, dict[str, str]]:
