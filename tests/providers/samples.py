@@ -1,0 +1,74 @@
+"""Samples of the wire under `tests/wire/<provider>/<case>/`: a request, its response, and what to read out of them.
+
+`request.http` and `response.http` are HTTP/1.1 as sent, head and body. `expect.json` names what is compared:
+`endpoint`, `prompt` and `answer` only in the fields they list, `usage` and `reported` whole (what is not listed
+must be unknown), `streamed` as it is.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from llmitm.calls import Endpoint, Headers, Json, Prompt, header
+from llmitm.providers import hosts
+from llmitm.providers.base import Dialect, Head, StreamReader
+from llmitm.providers.dialects import by_name
+
+FOLDER = Path(__file__).parent.parent / "wire"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One case, its request already read."""
+
+    endpoint: Endpoint
+    dialect: Dialect
+    prompt: Prompt
+    head: Head
+    body: bytes
+    expected: dict[str, Json]
+
+    def reader(self) -> StreamReader:
+        """Return a fresh reader of the response."""
+        return StreamReader(self.dialect, self.head)
+
+
+def cases() -> list[Path]:
+    """Return the folders of all samples."""
+    return sorted(path.parent for path in FOLDER.glob("*/*/expect.json"))
+
+
+def load(case: Path) -> Sample:
+    """Return a sample; its host and path choose the dialect, as in the proxy."""
+    start, headers, body = _message(case / "request.http")
+    method, path, _ = start.split(" ")
+    host = header(headers, "host") or ""
+    name, _, port = host.partition(":")
+    table = hosts.load()
+    entry = table.find(name, int(port or 443))
+    assert entry is not None, f"{host} is no LLM host"
+    endpoint = table.endpoint(entry, method, path)
+    assert endpoint is not None, f"{path} is no call"
+    assert endpoint.dialect is not None, f"no dialect owns {path}"
+    dialect = by_name(endpoint.dialect)
+    prompt = dialect.read_request(body, headers, endpoint)
+    start, headers, body = _message(case / "response.http")
+    head = Head(int(start.split(" ")[1]), headers, endpoint, prompt)
+    expected = json.loads((case / "expect.json").read_text("utf-8"))
+    return Sample(endpoint, dialect, prompt, head, body, expected)
+
+
+def plain(value: object) -> Json:
+    """Return a record as JSON would have it: without what is not known, amounts as text."""
+    fields = {key: item for key, item in asdict(value).items() if key != "document"}  # type: ignore[call-overload]
+    return json.loads(json.dumps(fields, default=str))
+
+
+def _message(path: Path) -> tuple[str, Headers, bytes]:
+    head, separator, body = path.read_bytes().partition(b"\r\n\r\n")
+    assert separator, f"{path} has no empty line after its head"
+    start, *lines = head.decode("latin-1").split("\r\n")
+    pairs = (line.partition(":") for line in lines)
+    return start, [(name, value.strip()) for name, _, value in pairs], body
