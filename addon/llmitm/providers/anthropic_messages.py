@@ -10,35 +10,28 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from llmitm.calls import Answer, Endpoint, Json, Prompt, ReportedUsage, ToolCall, Usage
-from llmitm.providers import error_bodies
+from llmitm.calls import Answer, Endpoint, Json, ReportedUsage, ToolCall, Usage
+from llmitm.providers.anthropic_base import AnthropicDialect
 from llmitm.providers.anthropic_stream import MessageAssembler
-from llmitm.providers.base import Assembler, Dialect, Head, Route
-from llmitm.providers.fields import count, filled, flag, items, mapping, money, text, total
+from llmitm.providers.base import Assembler, Head, Route
+from llmitm.providers.fields import count, filled, items, mapping, money, total
 from llmitm.wire.jsontext import compact
 
 _CONTINUED = ("compaction", "advisor_message")
 """Passes of `usage.iterations` that the top level leaves out."""
+_VERTEX = r"/publishers/anthropic/models/(?P<model>(?!count-tokens:)[^/:]+)"
 _SERVER_TOOLS = {"web_search_requests": "web_search", "web_fetch_requests": "web_fetch"}
 
 
-class AnthropicMessages(Dialect):
-    """`POST .../v1/messages`."""
+class AnthropicMessages(AnthropicDialect):
+    """`POST .../v1/messages`, and on Vertex AI `:rawPredict` and `:streamRawPredict` of Anthropic's models."""
 
     name = "anthropic_messages"
-    routes = (Route(re.compile(r"/messages/?$"), "chat"),)
-
-    def prompt(self, document: Json, endpoint: Endpoint) -> Prompt:
-        """Read a request."""
-        body = mapping(document)
-        return Prompt(
-            model=filled(body.get("model")) or endpoint.model,
-            streaming=flag(body.get("stream")),
-            document=document,
-            user=filled(mapping(body.get("metadata")).get("user_id")),
-            max_output_tokens=count(body.get("max_tokens")),
-            service_tier=filled(body.get("service_tier")),
-        )
+    routes = (
+        Route(re.compile(r"/messages/?$"), "chat"),
+        Route(re.compile(rf"{_VERTEX}:rawPredict$"), "chat"),
+        Route(re.compile(rf"{_VERTEX}:streamRawPredict$"), "chat", streams=True),
+    )
 
     def assembler(self, endpoint: Endpoint) -> Assembler:
         """Return an assembler of events."""
@@ -48,34 +41,24 @@ class AnthropicMessages(Dialect):
         """Read a message."""
         body = mapping(document)
         usage = mapping(body.get("usage"))
-        error = error_bodies.read(document, head.status)
-        answer = Answer(
-            model=filled(body.get("model")),
-            response_id=filled(body.get("id")) if body.get("type") != "error" else None,
-            finish_reason=text(body.get("stop_reason")),
-            usage=read_usage(usage),
-            reported=reported(usage),
-            error_type=error.type,
-            error_message=error.message,
-            service_tier=filled(usage.get("service_tier")),
-            inference_geo=filled(usage.get("inference_geo")),
-            speed=filled(usage.get("speed")),
-            provider_cost_usd=money(usage.get("cost")),
-            document=document,
-        )
+        answer = super().answer(document, head)
+        answer.usage = read_usage(usage)
+        answer.reported = reported(usage)
+        answer.service_tier = filled(usage.get("service_tier"))
+        answer.inference_geo = filled(usage.get("inference_geo"))
+        answer.speed = filled(usage.get("speed"))
+        answer.provider_cost_usd = money(usage.get("cost"))
         if isinstance(body.get("content"), list):
             blocks = [mapping(block) for block in body["content"]]
-            answer.text = _joined(block.get("text") for block in blocks if block.get("type") == "text")
+            answer.text = _joined(
+                block.get("text") for block in blocks if block.get("type") == "text"
+            )
             thinking = (b.get("thinking") for b in blocks if b.get("type") == "thinking")
             answer.reasoning = _joined(thinking) or None
             answer.tool_calls = tuple(_tool_calls(blocks))
             if answer.finish_reason == "refusal":
                 answer.refusal = answer.text or "refusal"
         return answer
-
-    def error(self, status: int, error_type: str, message: str) -> Json:
-        """Return Anthropic's error body."""
-        return {"type": "error", "error": {"type": error_type, "message": message}}
 
 
 def reported(usage: dict[str, Json]) -> ReportedUsage:

@@ -85,7 +85,9 @@ class MessageAssembler(Assembler):
     def _message_delta(self, body: dict[str, Json]) -> None:
         message = self._message = self._message if self._message is not None else {}
         message.update(mapping(body.get("delta")))
-        usage = {name: value for name, value in mapping(body.get("usage")).items() if value is not None}
+        usage = {
+            name: value for name, value in mapping(body.get("usage")).items() if value is not None
+        }
         message["usage"] = {**mapping(message.get("usage")), **usage}
         if body.get("context_management") is not None:
             message["context_management"] = body["context_management"]

@@ -8,7 +8,9 @@ from __future__ import annotations
 from functools import cache
 
 from llmitm.providers import (
+    anthropic_complete,
     anthropic_messages,
+    anthropic_resources,
     gemini,
     openai_audio,
     openai_chat,
@@ -23,7 +25,11 @@ from llmitm.providers import (
 from llmitm.providers.base import Dialect
 
 _FAMILIES: dict[str, tuple[Dialect, ...]] = {
-    "anthropic": (anthropic_messages.DIALECT,),
+    "anthropic": (
+        anthropic_messages.DIALECT,
+        anthropic_complete.DIALECT,
+        anthropic_resources.DIALECT,
+    ),
     "gemini": (gemini.DIALECT,),
     "openai": (
         openai_chat.DIALECT,
