@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from providers.samples import Sample, cases, load, plain
 
 from llmitm.calls import Answer
+from providers.samples import Sample, cases, load, plain
 
 CASES = cases()
 

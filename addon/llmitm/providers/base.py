@@ -21,6 +21,7 @@ from llmitm.wire.frames import Frame, FrameDecoder
 from llmitm.wire.lines import ArrayDecoder, LineDecoder
 from llmitm.wire.sse import SseDecoder
 
+_FAILED = 400
 _WHITE = b" \t\r\n\xef\xbb\xbf"
 _SSE_START = re.compile(rb"(?:data|event|id|retry)?:")
 _SSE_BEGINS = (b"d", b"e", b"i", b"r")
@@ -171,7 +172,8 @@ class StreamReader:
         if self._assembler is None:
             return
         kind = (header(self._head.headers, "content-type") or "").lower()
-        decoder = _decoder(kind, start, self._head.prompt.streaming)
+        expected = self._head.prompt.streaming and self._head.status < _FAILED
+        decoder = _decoder(kind, start, expected)
         if decoder is not None:
             self._decoder, pieces = decoder, b"".join(self._pieces)
             self._pieces = []
@@ -193,7 +195,7 @@ class StreamReader:
         return self._assembler.document()
 
 
-def _decoder(kind: str, start: bytes, asked_to_stream: bool) -> FrameDecoder | None:
+def _decoder(kind: str, start: bytes, expected: bool) -> FrameDecoder | None:
     """Choose by content type and first bytes together, for either alone is wrong at times.
 
     Gemini labels errors of streaming calls `text/event-stream` though they are plain JSON, and streams a JSON
@@ -204,7 +206,7 @@ def _decoder(kind: str, start: bytes, asked_to_stream: bool) -> FrameDecoder | N
     if start.startswith(b"{"):
         return None
     if start.startswith(b"["):
-        return ArrayDecoder() if asked_to_stream else None
+        return ArrayDecoder() if expected else None
     if "event-stream" in kind or _SSE_START.match(start):
         return SseDecoder()
     return None

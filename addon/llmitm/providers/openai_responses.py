@@ -109,8 +109,8 @@ def _fees(body: dict[str, Json], output: list[dict[str, Json]]) -> dict[str, int
             case _:
                 pass
     searches = count(mapping(mapping(body.get("tool_usage")).get("web_search")).get("num_requests"))
-    if searches is not None and "web_search" in fees:
-        fees["web_search"] = searches
+    if searches:
+        fees["web_search_preview" if previews else "web_search"] = searches
     return fees
 
 

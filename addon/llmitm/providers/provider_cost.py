@@ -12,16 +12,17 @@ from llmitm.providers.fields import mapping, money
 
 _TICK = Decimal("1e-10")
 """xAI counts in ticks of 10^-10 USD."""
-_COST_IN_USD = frozenset({"openrouter", "vercel", "perplexity", "avian", "deepinfra", "nebius"})
+_COST_IN_USD = frozenset({"openrouter", "vercel", "perplexity", "avian", "deepinfra"})
 _OWN_KEY_IS_EXTRA = frozenset({"openrouter", "vercel"})
 
 
 def read(usage: Json, provider: str) -> Decimal | None:
     """Return the cost that a usage object names; None where it names none."""
     body = mapping(usage)
-    ticks = money(body.get("cost_in_usd_ticks"))
-    if ticks is not None:
-        return ticks * _TICK
+    if provider == "xai":
+        # Grok on Azure repeats the field as 0, which is not what Azure charges.
+        ticks = money(body.get("cost_in_usd_ticks"))
+        return ticks * _TICK if ticks is not None else None
     if provider not in _COST_IN_USD:
         return None
     cost = body.get("cost", body.get("estimated_cost"))

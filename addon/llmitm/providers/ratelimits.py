@@ -63,8 +63,8 @@ def read(family: str | None, headers: Headers, now: float) -> list[RateLimit]:
     found: dict[str, dict[str, str]] = {}
     for key, value in headers:
         lower = key.lower()
-        if "limit" not in lower:
-            continue
+        if "limit" not in lower and "-call-" not in lower:
+            continue  # nearly all of them: not worth five patterns each
         for pattern in patterns:
             if match := pattern.fullmatch(lower):
                 found.setdefault(_name(match), {})[match["part"]] = value.strip()
