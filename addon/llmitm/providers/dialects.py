@@ -12,6 +12,9 @@ from llmitm.providers import (
     anthropic_messages,
     anthropic_resources,
     gemini,
+    gemini_embeddings,
+    gemini_interactions,
+    gemini_resources,
     openai_audio,
     openai_chat,
     openai_completions,
@@ -30,7 +33,12 @@ _FAMILIES: dict[str, tuple[Dialect, ...]] = {
         anthropic_complete.DIALECT,
         anthropic_resources.DIALECT,
     ),
-    "gemini": (gemini.DIALECT,),
+    "gemini": (
+        gemini.DIALECT,
+        gemini_embeddings.DIALECT,
+        gemini_interactions.DIALECT,
+        gemini_resources.DIALECT,
+    ),
     "openai": (
         openai_chat.DIALECT,
         openai_responses.DIALECT,

@@ -9,17 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from llmitm.calls import Answer, Endpoint, Json, Prompt, ToolCall, header
-from llmitm.providers import error_bodies, gemini_usage
-from llmitm.providers.base import Assembler, Dialect, Head, Route
-from llmitm.providers.fields import count, filled, first, items, mapping, text
+from llmitm.calls import Answer, Endpoint, Json, ToolCall
+from llmitm.providers import gemini_usage
+from llmitm.providers.base import Assembler, Head, Route
+from llmitm.providers.fields import filled, first, items, mapping, text
+from llmitm.providers.gemini_base import MODEL, GeminiDialect
 from llmitm.providers.gemini_stream import ResponseAssembler
 from llmitm.wire.jsontext import compact
 
-MODEL = r"/(?:models|tunedModels|endpoints)/(?P<model>[^/:]+)"
 
-
-class Gemini(Dialect):
+class Gemini(GeminiDialect):
     """`POST .../models/{model}:generateContent` and `:streamGenerateContent`."""
 
     name = "gemini"
@@ -28,51 +27,22 @@ class Gemini(Dialect):
         Route(re.compile(rf"{MODEL}:streamGenerateContent$"), "chat", streams=True),
     )
 
-    def prompt(self, document: Json, endpoint: Endpoint) -> Prompt:
-        """Read a request; the model is in the path, and whether it streams as well."""
-        body = mapping(document)
-        config = mapping(body.get("generationConfig") or body.get("generation_config"))
-        limit = config.get("maxOutputTokens", config.get("max_output_tokens"))
-        return Prompt(
-            model=endpoint.model,
-            streaming=endpoint.streams,
-            document=document,
-            max_output_tokens=count(limit),
-            service_tier=filled(body.get("serviceTier")),
-        )
-
     def assembler(self, endpoint: Endpoint) -> Assembler:
         """Return an assembler of partial responses."""
         return ResponseAssembler()
 
     def answer(self, document: Json, head: Head) -> Answer:
         """Read a response."""
+        answer = super().answer(document, head)
         body = mapping(document)
-        usage = mapping(body.get("usageMetadata"))
-        error = error_bodies.read(document, head.status)
         candidate = first(body.get("candidates"))
-        answer = Answer(
-            model=filled(body.get("modelVersion")),
-            response_id=filled(body.get("responseId")),
-            finish_reason=_finish_reason(candidate.get("finishReason")),
-            usage=gemini_usage.read(usage),
-            reported=gemini_usage.reported(usage),
-            error_type=error.type,
-            error_message=error.message,
-            service_tier=header(head.headers, "x-gemini-service-tier")
-            or filled(usage.get("serviceTier"))
-            or filled(usage.get("trafficType")),
-            document=document,
-        )
+        answer.finish_reason = _finish_reason(candidate.get("finishReason"))
+        answer.usage = gemini_usage.with_grounding(answer.usage, candidate)
         if "candidates" in body or "promptFeedback" in body:
             _read_candidate(answer, candidate)
             blocked = filled(mapping(body.get("promptFeedback")).get("blockReason"))
             answer.refusal = f"prompt blocked: {blocked}" if blocked else None
         return answer
-
-    def error(self, status: int, error_type: str, message: str) -> Json:
-        """Return Google's error body."""
-        return {"error": {"code": status, "message": message, "status": error_type}}
 
 
 def _read_candidate(answer: Answer, candidate: dict[str, Json]) -> None:
