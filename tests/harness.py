@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from llmitm.bundle import bundle_for
 from llmitm.calls import Json
 from llmitm.demo.provider import LocalProvider
 from llmitm.environment import variables
@@ -59,10 +60,9 @@ class ProxyProcess:
 
     def environment(self, url: str | None = None) -> dict[str, str]:
         """Return the whole environment for a client, as `llmitm run` would set it."""
-        set_for_client = variables(
-            url or self.url, self.home.ca_certificate, self.home.bundle, self.base
-        )
-        return {**self.base, **set_for_client}
+        bundle = bundle_for(self.home, self.base)
+        made = variables(url or self.url, self.home.ca_certificate, bundle, self.base)
+        return {**self.base, **made}
 
     def health(self) -> Json:
         """Return what the proxy says of itself."""
@@ -76,7 +76,7 @@ class ProxyProcess:
         uri = f"file:{self.home.database}?mode=ro"
         with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=10)) as database:
             database.row_factory = sqlite3.Row
-            query = "select * from requests join calls using (id) order by calls.rowid"
+            query = "select * from requests join calls using (id) order by calls.key"
             try:
                 return [dict(row) for row in database.execute(query)]
             except sqlite3.OperationalError as error:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
-import brotli  # type: ignore[import-untyped]
+import brotli
 import zstandard
 
 from llmitm.demo import anthropic, behaviour, gemini, openai
