@@ -134,6 +134,7 @@ def test_a_provider_without_a_family_is_read_all_the_same() -> None:
     headers = {"anthropic_ratelimit_tokens_limit": "5", "x_ratelimit_limit_requests": "6"}
     assert limits(None, **headers) == [RateLimit("tokens", 5), RateLimit("requests", 6)]
     assert limits("unheard-of", **headers) == limits(None, **headers)
+    assert limits("gemini", **headers) == []
 
 
 @pytest.mark.parametrize(

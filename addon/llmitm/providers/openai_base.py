@@ -29,12 +29,13 @@ class OpenAIDialect(Dialect):
         """Read what every response has; dialects add what is theirs."""
         body = mapping(document)
         usage = body.get("usage")
+        whole, reported = openai_usage.read(usage)
         error = error_bodies.read(document, head.status)
         return Answer(
             model=filled(body.get("model")),
             response_id=filled(body.get("id")),
-            usage=openai_usage.read(usage),
-            reported=openai_usage.reported(usage),
+            usage=whole,
+            reported=reported,
             error_type=error.type,
             error_message=error.message,
             service_tier=filled(body.get("service_tier")),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from llmitm.calls import Answer, Endpoint, Json, ToolCall
-from llmitm.providers import openai_usage, provider_cost
+from llmitm.providers import openai_usage
 from llmitm.providers.base import Assembler, Head, Route
 from llmitm.providers.fields import filled, first, items, mapping, text
 from llmitm.providers.openai_base import OpenAIDialect
@@ -42,11 +42,11 @@ class OpenAIChat(OpenAIDialect):
         """Read a response."""
         answer = super().answer(document, head)
         body = mapping(document)
-        if answer.usage.source == "none" and (usage := mapping(body.get("x_groq")).get("usage")):
-            answer.usage = openai_usage.read(usage)
-            answer.reported = openai_usage.reported(usage)
-            answer.provider_cost_usd = provider_cost.read(usage, head.endpoint.provider)
         choice = first(body.get("choices"))
+        if answer.usage.source == "none":
+            # Groq's extension; Moonshot's last chunk.
+            usage = mapping(body.get("x_groq")).get("usage") or choice.get("usage")
+            answer.usage, answer.reported = openai_usage.read(usage)
         message = mapping(choice.get("message"))
         if isinstance(body.get("choices"), list):
             _read_message(answer, message)

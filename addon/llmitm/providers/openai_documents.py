@@ -25,7 +25,7 @@ class OpenAIDocuments(OpenAIDialect):
         """Read a response."""
         answer = super().answer(document, head)
         if usage := mapping(mapping(document).get("usage_info")):
-            answer.usage = openai_usage.read(usage)
+            answer.usage, answer.reported = openai_usage.read(usage)
         if answer.usage.output_tokens == 0:
             # Nothing is generated; the 0 is only there for the shape of the object.
             answer.usage = replace(answer.usage, output_tokens=None)

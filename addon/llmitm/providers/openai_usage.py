@@ -1,7 +1,7 @@
 """Usage as OpenAI's chat and Responses formats report it, and as some thirty hosts vary them.
 
-`reported` repeats the provider's numbers; `read` brings them into the one form of `Usage`, in which a part is
-never outside its whole. Where a host counts something outside, its own total tells.
+`ReportedUsage` repeats the provider's numbers; `Usage` has them in the one form in which a part is never outside
+its whole. Where a host counts something outside, its own total tells.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _CACHED = (
     "cached_tokens",
     "cache_read_input_tokens",
 )
-_NOTHING = Usage()
+_NOTHING = (Usage(), ReportedUsage())
 _SERVER_TOOLS = {
     "web_search_calls": "web_search",
     "web_search_requests": "web_search",
@@ -41,13 +41,8 @@ class _Counts(NamedTuple):
         return next((n for name in names if (n := count(self.usage.get(name))) is not None), None)
 
 
-def reported(usage: Json) -> ReportedUsage:
-    """Return the provider's own five numbers."""
-    return _reported(_counts(usage))
-
-
-def read(usage: Json) -> Usage:
-    """Return a usage object in the one form; source "none" where it holds no count."""
+def read(usage: Json) -> tuple[Usage, ReportedUsage]:
+    """Return a usage object in the one form and as reported; source "none" where it holds no count."""
     if not isinstance(usage, dict) or not usage:
         return _NOTHING
     counts = _counts(usage)
@@ -55,10 +50,10 @@ def read(usage: Json) -> Usage:
     input_tokens, output_tokens, reasoning = _whole(counts, own)
     units = _units(usage)
     if input_tokens is None and output_tokens is None and not units:
-        return _NOTHING
+        return Usage(), own
     inputs, outputs = counts.inputs, counts.outputs
     writes = mapping(usage.get("cache_creation"))
-    return Usage(
+    whole = Usage(
         source="reported",
         input_tokens=input_tokens,
         output_tokens=output_tokens,
@@ -76,6 +71,7 @@ def read(usage: Json) -> Usage:
         output_video_tokens=count(outputs.get("video_tokens")),
         other=units,
     )
+    return whole, own
 
 
 def _counts(usage: Json) -> _Counts:

@@ -34,6 +34,7 @@ _FAMILIES: dict[str, tuple[re.Pattern[str], ...]] = {
     "huggingface": (_IETF, _STANDARD),
     "replicate": (_IETF,),
     "github": (_GITHUB, _STANDARD),
+    "gemini": (),  # Google says it in the bodies of errors, see `retry_info`
     "openai": (_STANDARD,),
 }
 """Families that are named in `providers.toml`. Groq, Cerebras, xAI, Together, OpenRouter and Azure send OpenAI's."""
