@@ -13,7 +13,7 @@ import re
 import ssl
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import certifi
 
@@ -97,7 +97,7 @@ def java_store(bundle: Path) -> Path:
     return path
 
 
-def java_store_path(bundle: Path) -> Path:
+def java_store_path[P: PurePath](bundle: P) -> P:
     """Return where a bundle's roots lie for Java."""
     return bundle.with_suffix(".p12")
 

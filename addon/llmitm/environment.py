@@ -10,7 +10,7 @@ import json
 import zlib
 from collections.abc import Iterable, Mapping
 from enum import Enum
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -22,9 +22,6 @@ REPLACED = "LLMITM_REPLACED"
 
 PRELOAD = Path(__file__).parent / "preload"
 """Files that are loaded into programs that know nothing of proxies themselves."""
-
-AIOHTTP = PRELOAD / "aiohttp"
-"""A folder for PYTHONPATH."""
 
 
 class Value(Enum):
@@ -125,20 +122,24 @@ def names() -> list[str]:
 
 
 def variables(
-    proxy_url: str, ca: Path, bundle: Path, base: Mapping[str, str], *, aiohttp: bool = False
+    proxy_url: str,
+    ca: PurePath,
+    bundle: PurePath,
+    base: Mapping[str, str],
+    *,
+    aiohttp: bool = False,
+    preload: PurePath = PRELOAD,
 ) -> dict[str, str]:
     """Return what is to be set for a program whose environment is `base` otherwise.
 
     `bundle` is `llmitm.bundle.bundle_for(home, base)`. `aiohttp` loads the shim for Python's aiohttp, which ignores
-    proxy variables, into every Python program.
+    proxy variables, into every Python program. `preload` is where the program finds the files of that folder.
     """
     user = original(base)
-    made: dict[str, str] = {}
-    for row in TABLE:
-        for name in row.names:
-            made[name] = _value(row.value, name, proxy_url, ca, bundle, user)
+    client = _Client(proxy_url, ca, bundle, preload, user)
+    made = {name: _value(row.value, name, client) for row in TABLE for name in row.names}
     if aiohttp:
-        made["PYTHONPATH"] = _joined(":", (str(AIOHTTP), user.get("PYTHONPATH")))
+        made["PYTHONPATH"] = _joined(":", (str(preload / "aiohttp"), user.get("PYTHONPATH")))
     return _noted(made, user)
 
 
@@ -181,26 +182,33 @@ def _checksum(value: str) -> int:
     return zlib.crc32(value.encode("utf-8", "surrogateescape"))
 
 
-def _value(
-    value: Value, name: str, proxy_url: str, ca: Path, bundle: Path, user: Mapping[str, str]
-) -> str:
+class _Client(NamedTuple):
+    proxy_url: str
+    ca: PurePath
+    bundle: PurePath
+    preload: PurePath
+    user: Mapping[str, str]
+
+
+def _value(value: Value, name: str, client: _Client) -> str:
+    had = client.user.get(name)
     match value:
         case Value.PROXY:
-            return proxy_url
+            return client.proxy_url
         case Value.NO_PROXY:
-            return ",".join(_direct(user))
+            return ",".join(_direct(client.user))
         case Value.ROOTS:
-            return str(bundle)
+            return str(client.bundle)
         case Value.CA:
-            return str(bundle if user.get(name) else ca)
+            return str(client.bundle if had else client.ca)
         case Value.ON:
             return "1"
         case Value.NODE:
             return _joined(
-                " ", (user.get(name), f"--require={_quoted(PRELOAD / 'node' / 'preload.cjs')}")
+                " ", (had, f"--require={_quoted(client.preload / 'node' / 'preload.cjs')}")
             )
         case Value.JAVA:
-            return _joined(" ", (user.get(name), *_java(proxy_url, bundle, user)))
+            return _joined(" ", (had, *_java(client)))
 
 
 def _direct(user: Mapping[str, str]) -> list[str]:
@@ -208,10 +216,10 @@ def _direct(user: Mapping[str, str]) -> list[str]:
     return list(dict.fromkeys([host.strip() for host in had if host.strip()] + list(_LOOPBACK)))
 
 
-def _java(proxy_url: str, bundle: Path, user: Mapping[str, str]) -> Iterable[str]:
+def _java(client: _Client) -> Iterable[str]:
     """https://docs.oracle.com/en/java/javase/17/docs/api/java.base/java/net/doc-files/net-properties.html"""
-    address = urlsplit(proxy_url)
-    hosts = (f"*{host}" if host.startswith(".") else host for host in _direct(user))
+    address = urlsplit(client.proxy_url)
+    hosts = (f"*{host}" if host.startswith(".") else host for host in _direct(client.user))
     direct = "|".join(f"[{host}]" if ":" in host else host for host in hosts)
     for scheme in ("http", "https"):
         yield f"-D{scheme}.proxyHost={address.hostname}"
@@ -219,12 +227,12 @@ def _java(proxy_url: str, bundle: Path, user: Mapping[str, str]) -> Iterable[str
     yield f"-Dhttp.nonProxyHosts={direct}"
     # Empty: by default Java sends no Basic credentials to a proxy for a tunnel.
     yield "-Djdk.http.auth.tunneling.disabledSchemes="
-    yield f"-Djavax.net.ssl.trustStore={_quoted(java_store_path(bundle))}"
+    yield f"-Djavax.net.ssl.trustStore={_quoted(java_store_path(client.bundle))}"
     yield "-Djavax.net.ssl.trustStoreType=PKCS12"
     yield f"-Djavax.net.ssl.trustStorePassword={JAVA_PASSWORD}"
 
 
-def _quoted(path: Path) -> str:
+def _quoted(path: PurePath) -> str:
     return f'"{path}"' if " " in str(path) else str(path)
 
 

@@ -5,16 +5,20 @@ What is wrong is never passed over: an error names the file, the key, the value 
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import tomllib
+from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from llmitm.errors import SettingsError
 from llmitm.home import Home
+from llmitm.providers.dialects import families
 from llmitm.providers.hosts import ProviderEntry
 
 _LONGEST_VALUE_SHOWN = 60
@@ -85,21 +89,65 @@ class Settings(_Section):
     """LLM hosts of one's own, in the form of `providers.toml`."""
 
 
-def load(home: Home) -> Settings:
-    """Read the settings. Raises `SettingsError`."""
-    path = home.settings
+_SECTIONS: dict[str, type[BaseModel]] = {
+    "proxy": ProxySettings,
+    "log": LogSettings,
+    "streams": StreamSettings,
+}
+
+
+def load(home: Home, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings. A single value can be set by a variable, as `LLMITM_LOG_BODIES=false`.
+
+    Raises `SettingsError`.
+    """
     try:
-        document = tomllib.loads(path.read_text("utf-8"))
+        text = home.settings.read_text("utf-8")
     except FileNotFoundError:
-        return Settings()
+        text = ""
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: cannot be read: {error}") from error
+        raise SettingsError(f"{home.settings}: cannot be read: {error}") from error
+    settings = parse(home.settings, text)
+    for section, model in _SECTIONS.items():
+        for key in model.model_fields:
+            name = f"LLMITM_{section}_{key}".upper()
+            if name in environ:
+                single = parse(
+                    Path(f"variable {name}"), f"[{section}]\n{key} = {_as_toml(environ[name])}"
+                )
+                value = getattr(getattr(single, section), key)
+                changed = getattr(settings, section).model_copy(update={key: value})
+                settings = settings.model_copy(update={section: changed})
+    return settings
+
+
+def _as_toml(value: str) -> str:
+    """Return a variable's value as TOML; what is none is a string without its quotes."""
+    try:
+        tomllib.loads(f"value = {value}")
+    except tomllib.TOMLDecodeError:
+        return json.dumps(value)
+    return value
+
+
+def parse(path: Path, text: str) -> Settings:
+    """Read settings out of a file's text. Raises `SettingsError`, which names `path`."""
+    try:
+        document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path}: is no TOML: {error}") from error
     try:
-        return Settings.model_validate(_with_tuples(document))
+        settings = Settings.model_validate(_with_tuples(document))
     except ValidationError as error:
-        raise SettingsError(_explain(path, document, error)) from error
+        raise SettingsError(_explain(path, error)) from error
+    for number, entry in enumerate(settings.provider, 1):
+        for family in entry.dialects:
+            if family not in families():
+                allowed = ", ".join(families())
+                raise SettingsError(
+                    f"{path}: provider[{number}].dialects = {family!r}: allowed is {allowed}"
+                )
+    return settings
 
 
 def _with_tuples(value: Any) -> Any:
@@ -111,7 +159,7 @@ def _with_tuples(value: Any) -> Any:
     return value
 
 
-def _explain(path: Path, document: dict[str, Any], error: ValidationError) -> str:
+def _explain(path: Path, error: ValidationError) -> str:
     """Return one line for the first fault, and how many more there are."""
     faults = error.errors(include_url=False)
     first = faults[0]
@@ -136,9 +184,5 @@ def _explain(path: Path, document: dict[str, Any], error: ValidationError) -> st
 
 
 def _keys_beside(place: tuple[int | str, ...]) -> list[str]:
-    model: type[BaseModel] = Settings
-    for part in place[:-1]:
-        if isinstance(part, str):
-            annotation = model.model_fields[part].annotation
-            model = ProviderEntry if part == "provider" else cast("type[BaseModel]", annotation)
+    model = Settings if len(place) == 1 else _SECTIONS.get(str(place[0]), ProviderEntry)
     return list(model.model_fields)

@@ -1,0 +1,198 @@
+"""`llmitm run`: start a program so that its LLM calls go through the proxy, and say at its end what they cost.
+
+The program keeps the terminal, its standard input and its exit code; nothing of ours stands between.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from llmitm.cli.options import add_tags
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from llmitm.home import Home
+    from llmitm.running import Running
+
+_FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT, signal.SIGWINCH)
+"""The terminal gives these to the program as well; a second one would be one too many."""
+
+_PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, *_FROM_TERMINAL)
+
+_NOT_FOUND, _NOT_EXECUTABLE = 127, 126
+"""As a shell has it."""
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the verb `run` to the command line."""
+    parser = subparsers.add_parser(
+        "run",
+        help="run a program; its LLM calls are logged and priced",
+        description=__doc__,
+        usage="llmitm run [OPTIONS] -- COMMAND ...",
+    )
+    add_tags(parser)
+    parser.add_argument(
+        "--base-url",
+        action="store_true",
+        help="set base URLs instead of a proxy: for programs that use none, and without any CA",
+    )
+    parser.add_argument(
+        "--aiohttp",
+        action="store_true",
+        help="make Python's aiohttp, which ignores proxy variables, use them",
+    )
+    parser.add_argument(
+        "--no-bodies",
+        action="store_true",
+        help="keep tokens, cost and times, no prompts and answers",
+    )
+    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing of our own")
+    parser.add_argument(
+        "command", nargs=argparse.REMAINDER, metavar="COMMAND", help=argparse.SUPPRESS
+    )
+    parser.set_defaults(run=_run, parser=parser)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from llmitm.home import home
+    from llmitm.ids import new_id
+
+    command = arguments.command
+    if command[:1] == ["--"]:
+        command = command[1:]
+    if not command:
+        arguments.parser.error("which program? For example: llmitm run -- python my_app.py")
+    place = home()
+    is_first = not place.ca_certificate.exists()
+    started = time.time()
+    run_id = new_id(started)
+    with _proxy(place, arguments.no_bodies) as running:
+        if is_first and not arguments.quiet:
+            _introduce(place)
+        environ, kept = _environment(place, running, run_id, arguments)
+        if kept and not arguments.quiet:
+            names = ", ".join(kept)
+            print(
+                f"llmitm: {names} of your own left as is; such calls are not logged",
+                file=sys.stderr,
+            )
+        code = _child(command, environ)
+        refusals = _settle(running, started)
+    if not arguments.quiet:
+        from llmitm.cli.summary import show
+
+        show(place, run_id, arguments.tags, time.time() - started, refusals)
+    return code
+
+
+@contextlib.contextmanager
+def _proxy(place: Home, no_bodies: bool) -> Iterator[Running]:
+    """Give the proxy that runs, or one of our own."""
+    from llmitm import running
+
+    found = None if no_bodies else running.around(os.environ) or running.find(place)
+    if found is not None:
+        yield found
+        return
+    environ = {**os.environ, "LLMITM_LOG_BODIES": "false"} if no_bodies else os.environ
+    with running.private(place, environ, ["--quiet"]) as own:
+        yield own
+
+
+def _environment(
+    place: Home, running: Running, run_id: str, arguments: argparse.Namespace
+) -> tuple[dict[str, str], list[str]]:
+    """Return the program's environment, and which base URLs of the user's stay in it."""
+    from llmitm import tags
+    from llmitm.cli.options import trusted
+    from llmitm.environment import base_urls, original, variables
+
+    user = original(os.environ)
+    if arguments.base_url:
+        made, kept = base_urls(running.url, {**arguments.tags, "run_id": run_id}, user)
+        return user | made, kept
+    url = running.url_for(tags.encode(run_id, arguments.tags))
+    bundle = trusted(place, user)
+    made = variables(url, place.ca_certificate, bundle, user, aiohttp=arguments.aiohttp)
+    return user | made, []
+
+
+def _child(command: list[str], environ: Mapping[str, str]) -> int:
+    """Run the program to its end and return its exit code, 128 + n where signal n ended it."""
+    child: subprocess.Popen[bytes] | None = None
+    early: list[int] = []
+
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        if child is None:
+            early.append(number)
+        elif not (number in _FROM_TERMINAL and _is_in_foreground()):
+            child.send_signal(number)
+
+    with _handling(pass_on):
+        try:
+            child = subprocess.Popen(command, env=environ)
+        except OSError as error:
+            print(f"llmitm: {command[0]}: {error.strerror}", file=sys.stderr)
+            return _NOT_FOUND if isinstance(error, FileNotFoundError) else _NOT_EXECUTABLE
+        for number in early:
+            pass_on(number, None)
+        code = child.wait()
+    return 128 - code if code < 0 else code
+
+
+@contextlib.contextmanager
+def _handling(handler: signal._HANDLER) -> Iterator[None]:
+    """Handle signals, but for those that whoever started us wants ignored, as `nohup` does."""
+    before = {n: signal.getsignal(n) for n in _PASSED_ON if signal.getsignal(n) != signal.SIG_IGN}
+    for number in before:
+        signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+def _is_in_foreground() -> bool:
+    """Tell whether the terminal sends its signals to our process group, and so to the program itself."""
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
+    except OSError:
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)
+
+
+def _settle(running: Running, started: float, seconds: float = 2) -> list[str]:
+    """Wait until the program's calls have ended; return who refused our certificate meanwhile."""
+    deadline = time.monotonic() + seconds
+    health = running.health()
+    while health and health.get("in_flight") and time.monotonic() < deadline:
+        time.sleep(0.02)
+        health = running.health()
+    refusals = (health or {}).get("refusals") or []
+    return sorted(
+        {f"{each['client']} for {each['host']}" for each in refusals if each["at"] >= started}
+    )
+
+
+def _introduce(place: Home) -> None:
+    print(
+        "llmitm: decrypts calls to LLM hosts only; all else passes untouched.\n"
+        f"llmitm: prompts, answers and costs go to {place.database}, on this machine and nowhere else.",
+        file=sys.stderr,
+    )
