@@ -13,7 +13,8 @@ json_values = st.recursive(
     max_leaves=12,
 )
 bodies = st.dictionaries(
-    st.sampled_from(["messages", "input", "contents", "tools", "system", "model", "prompt", "x"]), json_values
+    st.sampled_from(["messages", "input", "contents", "tools", "system", "model", "prompt", "x"]),
+    json_values,
 )
 
 
@@ -67,7 +68,7 @@ def test_deep_nesting_is_one_part() -> None:
 
 @pytest.mark.parametrize("ascii_only", [False, True])
 def test_the_answer_is_cut_at_what_was_said(ascii_only: bool) -> None:
-    text = json.dumps({"content": "Grüße \"1\""}, ensure_ascii=ascii_only)
+    text = json.dumps({"content": 'Grüße "1"'}, ensure_ascii=ascii_only)
     pieces, said = split_answer(text, 'Grüße "1"')
     assert said is not None
     assert json.loads(pieces[said].parts[0]) == 'Grüße "1"'

@@ -15,6 +15,8 @@ from llmitm.providers.hosts import HostTable
 from llmitm.reading import Reader
 from llmitm.recorder import Recorder
 from llmitm.settings import Settings, load
+from llmitm.store.retention import Retention
+from llmitm.store.writer import Writer
 from llmitm_pricing import PriceTable
 
 
@@ -43,7 +45,12 @@ class Service:
             keep_bodies=settings.log.bodies,
             redact=settings.log.redact,
         )
-        recorder = Recorder.open(home.database, reader, settings.log, on_recorded)
+        recorder = Recorder(
+            reader.read,
+            reader.bare,
+            lambda: Writer(home.database, Retention.of(settings.log)),
+            on_recorded,
+        )
         recorder.start()
         return cls(home, settings, hosts, recorder)
 

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-_scan = json.JSONDecoder(strict=False).scan_once
+from llmitm.calls import Json
+
+# The C scanner behind `raw_decode`; the stubs do not know it.
+_scan: Callable[[str, int], tuple[Json, int]] = json.JSONDecoder(strict=False).scan_once  # type: ignore[attr-defined]
 _WHITE = re.compile(r"[ \t\r\n]*")
 
 TURNS = ("messages", "input", "contents")

@@ -1,0 +1,66 @@
+"""Open the log: for the writer, who makes and migrates it, and for readers, who cannot change it."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from llmitm.errors import StoreError
+from llmitm.store.migrations import migrations
+
+APPLICATION_ID = 0x6C6C6D69
+"""`llmi`, in the header of the file: what another program made is never touched."""
+_BUSY_MS = 5_000
+
+
+def open_writable(path: Path) -> Database:
+    """Open the log to write, make it where it is missing. Raises `StoreError`, `sqlite3.Error`, `OSError`."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.exists():
+        # The file is private before anything is in it; SQLite gives -wal and -shm the same mode.
+        path.touch(mode=0o600)
+    connection = sqlite3.connect(path, timeout=_BUSY_MS / 1000, check_same_thread=False)
+    try:
+        _claim(connection, path)
+        db = Database(connection)
+        migrations.apply(db)
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA foreign_keys = OFF")  # the writer keeps the references itself
+        connection.isolation_level = None
+    except BaseException:
+        connection.close()
+        raise
+    return db
+
+
+def open_readable(path: Path) -> Database:
+    """Open the log to read. Raises `StoreError` where there is none, or where it is not ours."""
+    if not path.exists():
+        raise StoreError(f"{path}: there is no log yet; `llmitm run -- COMMAND` makes one")
+    connection = sqlite3.connect(
+        f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=_BUSY_MS / 1000
+    )
+    try:
+        if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+            raise StoreError(f"{path} is not a log of llmitm")
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise StoreError(f"{path}: {error}") from error
+    except StoreError:
+        connection.close()
+        raise
+    connection.row_factory = sqlite3.Row
+    return Database(connection)
+
+
+def _claim(connection: sqlite3.Connection, path: Path) -> None:
+    """Mark a new file as ours; refuse one that is not."""
+    found = connection.execute("PRAGMA application_id").fetchone()[0]
+    if found == APPLICATION_ID:
+        return
+    if found or connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        raise StoreError(f"{path} is a database of another program; llmitm leaves it alone")
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # only before the first page is written
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
