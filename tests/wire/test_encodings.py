@@ -53,6 +53,22 @@ def test_a_body_that_is_not_what_its_header_says_stays_as_it_is(name: str) -> No
     assert decode(b'{"error": "plain"}', name) == b'{"error": "plain"}'
 
 
+# Raw deflate may begin with the letters of an event.
+@pytest.mark.parametrize("name", ["gzip", "br", "zstd"])
+@pytest.mark.parametrize("text", [b'{"id": 1}', b"data: {}\n\n", b"event: ping\ndata: {}\n\n"])
+def test_a_body_that_is_not_encoded_at_all_is_taken_as_it_is(name: str, text: bytes) -> None:
+    decoder = ContentDecoder(name)
+    assert b"".join(decoder.feed(text[at : at + 1]) for at in range(len(text))) == text
+
+
+@pytest.mark.parametrize("text", [b"", b"{}", b'{"id":"chatcmpl-1"}' * 9, b"data: {}\n\n" * 9999])
+@pytest.mark.parametrize("window", range(10, 25))
+def test_no_brotli_stream_passes_for_plain_text(text: bytes, window: int) -> None:
+    for quality in range(12):
+        packed = brotli.compress(text, quality=quality, lgwin=window)
+        assert ContentDecoder("br").feed(packed) == text
+
+
 @pytest.mark.parametrize("name", ["gzip", "deflate", "zstd"])
 def test_a_body_cut_short_gives_its_start(name: str) -> None:
     text = bytes(range(256)) * 2000

@@ -1,7 +1,8 @@
 """HTTP content encodings, decoded piece by piece: gzip, deflate, br, zstd, and several on top of each other.
 
 A body that breaks off, or that does not hold what its header says, gives what could be decoded and no error:
-an observer must not choke on what a client accepted.
+an observer must not choke on what a client accepted. A body that is not encoded at all in spite of its header, as
+recorders keep it, is taken as it is.
 """
 
 from __future__ import annotations
@@ -78,6 +79,16 @@ _DECOMPRESSORS: dict[str, Callable[[], _Decompressor]] = {
 }
 
 
+_FIRST_BYTES = {
+    "gzip": b"\x1f\x78",
+    "x-gzip": b"\x1f\x78",
+    "zstd": b"\x28" + bytes(range(0x50, 0x60)),
+}
+"""Of a gzip member, or of zlib under its name; of a zstd frame, and of those that are to be skipped."""
+_PLAIN_STARTS = {"br": b"{de:", "deflate": b"{"}
+"""Of JSON and events, as far as no encoder begins so."""
+
+
 class ContentDecoder:
     """Undo a `Content-Encoding`. `broken` is set once the bytes are not what the header says."""
 
@@ -88,11 +99,16 @@ class ContentDecoder:
         self._chain: list[_Decompressor] = (
             [] if self.broken else [_DECOMPRESSORS[name]() for name in reversed(names)]
         )
+        self._outermost = names[-1] if self._chain else None
 
     def feed(self, data: bytes) -> bytes:
         """Return what a piece decodes to; nothing once the stream is broken."""
         if self.broken:
             return b""
+        if self._outermost is not None and data:
+            if _is_plain(self._outermost, data[0]):
+                self._chain = []
+            self._outermost = None
         try:
             for decompressor in self._chain:
                 data = decompressor.feed(data)
@@ -100,6 +116,12 @@ class ContentDecoder:
             self.broken = True
             return b""
         return data
+
+
+def _is_plain(encoding: str, first: int) -> bool:
+    if encoding in _FIRST_BYTES:
+        return first not in _FIRST_BYTES[encoding]
+    return first in _PLAIN_STARTS[encoding]
 
 
 def decode(body: bytes, encoding: str | None) -> bytes:
