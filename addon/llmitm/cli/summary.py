@@ -18,10 +18,10 @@ def show(
     """Print what a run was, and the fix where a client did not trust us."""
     labels = "".join(f" · {name}={value}" for name, value in tags.items())
     lines = [f"llmitm: run {run_id}{labels} · {duration(seconds)}"]
-    for refusal in refusals[:_REFUSALS_SHOWN]:
-        lines.append(
-            f"llmitm: {refusal}: refused our certificate, its calls failed. See: llmitm doctor"
-        )
+    lines.extend(
+        f"llmitm: {refusal}: refused our certificate, its calls failed. See: llmitm doctor"
+        for refusal in refusals[:_REFUSALS_SHOWN]
+    )
     print("\n".join(lines), file=sys.stderr)
 
 
