@@ -15,8 +15,6 @@ from llmitm.providers.hosts import HostTable
 from llmitm.reading import Reader
 from llmitm.recorder import Recorder
 from llmitm.settings import Settings, load
-from llmitm.store.retention import Retention
-from llmitm.store.writer import Writer
 from llmitm_pricing import PriceTable
 
 
@@ -45,12 +43,7 @@ class Service:
             keep_bodies=settings.log.bodies,
             redact=settings.log.redact,
         )
-        recorder = Recorder(
-            reader.read,
-            reader.bare,
-            lambda: Writer(home.database, Retention.of(settings.log)),
-            on_recorded,
-        )
+        recorder = Recorder.open(home.database, reader, settings.log, on_recorded)
         recorder.start()
         return cls(home, settings, hosts, recorder)
 
