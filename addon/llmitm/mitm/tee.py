@@ -25,7 +25,7 @@ class ResponseTee:
         self._remover = remover
         self._kept = 0
 
-    def __call__(self, data: bytes) -> bytes:
+    def __call__(self, data: bytes) -> bytes | tuple[()]:
         """Take a chunk, return what the client gets; `b""` is the end of the body."""
         exchange = self._exchange
         if data:
@@ -38,7 +38,8 @@ class ResponseTee:
         if self._remover is None:
             return data
         try:
-            return self._remover.feed(data) if data else self._remover.flush()
+            # An empty chunk would be the end of a chunked body; no chunk is none.
+            return (self._remover.feed(data) if data else self._remover.flush()) or ()
         except Exception:
             note_fault("UsageRemover")
             self._remover = None
