@@ -25,14 +25,40 @@ from llmitm.ids import new_id
 START = 1_790_000_000.0
 """A fixed time of the first call, so that tests do not depend on the day they run."""
 
-_WORDS = """account agent answer apple backup branch bridge budget button cache change client column commit
-compile config cookie copper cursor daemon decode device driver editor engine error event export fetch
-field filter folder format garden hammer header import index insert island kernel ladder layout limit
-linker logger matrix memory merge method mirror module monitor network object orange output packet parser
-pattern pencil planet policy prefix printer process profile python query queue random reader record
-register release render report request result river router sample schema screen script search server
-session shadow signal silver socket source stream string switch symbol syntax system table target thread
-timer token trace update upload value vector version violet volume window winter worker writer yellow""".split()
+_FIRST = (
+    "ban",
+    "cor",
+    "del",
+    "fil",
+    "gar",
+    "ham",
+    "ket",
+    "lan",
+    "mer",
+    "pol",
+    "ran",
+    "sil",
+    "tor",
+    "vel",
+)
+_LAST = (
+    "a",
+    "der",
+    "en",
+    "et",
+    "il",
+    "ing",
+    "ler",
+    "low",
+    "ner",
+    "o",
+    "old",
+    "ster",
+    "ter",
+    "um",
+    "y",
+)
+_WORDS = [first + last for first in _FIRST for last in _LAST]
 
 
 def prose(chance: random.Random, words: int) -> str:
