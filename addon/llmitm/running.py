@@ -34,6 +34,8 @@ class Running(NamedTuple):
 
     port: int
     host: str = "127.0.0.1"
+    holds: int | None = None
+    """A private proxy ends when nobody has this descriptor open any more: a program inherits it."""
 
     @property
     def url(self) -> str:
@@ -85,33 +87,33 @@ def private(
 ) -> Iterator[Running]:
     """Start a proxy on a free port and end it, its log written out, with the block. Raises `ProxyError`."""
     home.create()
-    reading, writing = os.pipe()
-    with os.fdopen(reading, "rb", buffering=0) as ready, _log(home) as log:
+    with contextlib.ExitStack() as ends:
+        log = ends.enter_context(_log(home))
+        ready, ready_end = map(ends.enter_context, _pipe())
+        life, life_end = map(ends.enter_context, _pipe())
         start = log.tell()
-        try:
-            process = subprocess.Popen(
-                [
-                    *command(environ),
-                    "--port",
-                    "0",
-                    "--private",
-                    "--ready-fd",
-                    str(writing),
-                    *arguments,
-                ],
-                env=original(environ),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                pass_fds=(writing,),
-                start_new_session=True,  # Ctrl-C is for the program; the proxy ends after it
-            )
-        finally:
-            os.close(writing)
-        try:
-            yield Running(_port(process, ready, log, start))
-        finally:
-            _end(process)
+        process = subprocess.Popen(
+            [
+                *command(environ),
+                *("--port", "0", "--private"),
+                *("--ready-fd", str(ready_end.fileno()), "--while-fd", str(life.fileno())),
+                *arguments,
+            ],
+            env=original(environ),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=(ready_end.fileno(), life.fileno()),
+            start_new_session=True,  # Ctrl-C is for the program; the proxy ends after it
+        )
+        ends.callback(_end, process)
+        ready_end.close()
+        yield Running(_port(process, ready, log, start), holds=life_end.fileno())
+
+
+def _pipe() -> tuple[IO[bytes], IO[bytes]]:
+    reading, writing = os.pipe()
+    return os.fdopen(reading, "rb", buffering=0), os.fdopen(writing, "wb", buffering=0)
 
 
 def command(environ: Mapping[str, str]) -> list[str]:

@@ -13,10 +13,10 @@ from llmitm import __version__
 from llmitm.errors import LlmitmError, ProxyError, SettingsError
 
 _VERBS = {
-    "capture": ("run", "proxy", "env"),
+    "capture": ("run", "proxy", "env", "demo"),
     "look": (),
     "control": ("price",),
-    "keep": ("ca",),
+    "keep": ("ca", "encodings"),
 }
 """Each verb is a module of this package that has `register`."""
 

@@ -86,7 +86,7 @@ def _run(arguments: argparse.Namespace) -> int:
                 f"llmitm: {names} of your own left as is; such calls are not logged",
                 file=sys.stderr,
             )
-        code = _child(command, environ)
+        code = _child(command, environ, running.holds)
         refusals = _settle(running, started)
     if not arguments.quiet:
         from llmitm.cli.summary import show
@@ -127,7 +127,7 @@ def _environment(
     return user | made, []
 
 
-def _child(command: list[str], environ: Mapping[str, str]) -> int:
+def _child(command: list[str], environ: Mapping[str, str], inherited: int | None) -> int:
     """Run the program to its end and return its exit code, 128 + n where signal n ended it."""
     child: subprocess.Popen[bytes] | None = None
     early: list[int] = []
@@ -140,7 +140,9 @@ def _child(command: list[str], environ: Mapping[str, str]) -> int:
 
     with _handling(pass_on):
         try:
-            child = subprocess.Popen(command, env=environ)
+            child = subprocess.Popen(
+                command, env=environ, pass_fds=() if inherited is None else (inherited,)
+            )
         except OSError as error:
             print(f"llmitm: {command[0]}: {error.strerror}", file=sys.stderr)
             return _NOT_FOUND if isinstance(error, FileNotFoundError) else _NOT_EXECUTABLE

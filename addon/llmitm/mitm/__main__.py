@@ -112,6 +112,9 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--private", action="store_true", help="for one program: not to be found by others"
     )
     parser.add_argument("--ready-fd", type=int, help="write the port there once it is open")
+    parser.add_argument(
+        "--while-fd", type=int, help="end when nobody holds the other end of this pipe any more"
+    )
     parser.add_argument("--quiet", action="store_true", help="no line a call")
     return parser.parse_args(arguments)
 
@@ -135,6 +138,14 @@ async def _run(arguments: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, lean.shutdown)
+    if arguments.while_fd is not None:
+        descriptor = arguments.while_fd
+
+        def end() -> None:
+            loop.remove_reader(descriptor)
+            lean.shutdown()  # type: ignore[no-untyped-call]
+
+        loop.add_reader(descriptor, end)
     await lean.run()
 
 
