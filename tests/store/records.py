@@ -70,6 +70,11 @@ def prose(chance: random.Random, words: int) -> str:
     return " ".join(picked)
 
 
+def prose_of(words: int, seed: int) -> str:
+    """Return the same words for the same seed."""
+    return prose(random.Random(seed), words)
+
+
 def call(
     request: object,
     said: str | None = "Hello.",
