@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from llmitm.calls import Json
 from llmitm.providers.base import Assembler
-from llmitm.providers.fields import mapping, text
+from llmitm.providers.fields import items, mapping, text
 from llmitm.wire import jsontext
 
 _PIECES = {
@@ -18,6 +18,8 @@ _PIECES = {
     "compaction_delta": "content",
 }
 """Deltas that add to a text field of their block."""
+_OF_BLOCK = {"partial_json": "tool_use", "signature": "thinking", "content": "compaction"}
+"""Which block a field belongs to, where it is not called so itself."""
 
 
 class MessageAssembler(Assembler):
@@ -52,7 +54,7 @@ class MessageAssembler(Assembler):
         if self._message is None and not self._blocks and self._error is None:
             return None
         for (index, name), pieces in self._pieces.items():
-            block = self._blocks.setdefault(index, {})
+            block = self._blocks[index]
             if name == "partial_json":
                 block["input"] = _input("".join(pieces))
             else:
@@ -66,7 +68,7 @@ class MessageAssembler(Assembler):
         return document
 
     def _delta(self, index: Json, delta: dict[str, Json]) -> bool:
-        kind = delta.get("type")
+        kind = text(delta.get("type"))
         if kind == "input_json_delta":
             name = "partial_json"
         elif kind in _PIECES:
@@ -74,12 +76,15 @@ class MessageAssembler(Assembler):
         else:
             if kind == "citations_delta":
                 block = self._blocks.setdefault(_key(index), {})
-                block["citations"] = [*(block.get("citations") or []), delta.get("citation")]
+                block["citations"] = [*items(block.get("citations")), delta.get("citation")]
             return False
         piece = delta.get(name)
         if not isinstance(piece, str):
             return False
-        self._pieces.setdefault((_key(index), name), []).append(piece)
+        key = _key(index)
+        if key not in self._blocks:  # its start was lost, or never sent
+            self._blocks[key] = {"type": _OF_BLOCK.get(name, name)}
+        self._pieces.setdefault((key, name), []).append(piece)
         return bool(piece) and name != "signature"
 
     def _message_delta(self, body: dict[str, Json]) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from llmitm.calls import Json
 from llmitm.providers.base import Assembler
-from llmitm.providers.fields import mapping, text
+from llmitm.providers.fields import items, mapping, text
 from llmitm.wire import jsontext
 
 
@@ -50,7 +50,7 @@ class InteractionAssembler(Assembler):
                 parsed = jsontext.parse_or_none(joined)
                 step[name] = joined if parsed is None else parsed
             else:
-                step[name] = [*_list(step.get(name)), {"type": "text", "text": joined}]
+                step[name] = [*items(step.get(name)), {"type": "text", "text": joined}]
         self._pieces.clear()
         document = dict(self._interaction)
         if self._steps:
@@ -73,7 +73,7 @@ class InteractionAssembler(Assembler):
                 step["signature"] = delta["signature"]
             return False
         if kind in ("image", "audio", "video", "document"):
-            step["content"] = [*_list(step.get("content")), delta]
+            step["content"] = [*items(step.get("content")), delta]
             return True
         # What a tool of the provider's own was asked and found: the fields of its step.
         step.update({name: value for name, value in delta.items() if name != "type"})
@@ -88,7 +88,3 @@ class InteractionAssembler(Assembler):
 
 def _key(index: Json) -> Json:
     return index if isinstance(index, int | str) else None
-
-
-def _list(value: Json) -> list[Json]:
-    return value if isinstance(value, list) else []
