@@ -1,4 +1,4 @@
-"""No JSON, however odd, makes a dialect of the OpenAI family raise; and what was put together stays as it is."""
+"""No JSON, however odd, makes a dialect of the OpenAI family, or Ollama's, raise; and what was put together stays as it is."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ _ENDPOINTS = [
     pytest.param(
         dialect, Endpoint("openrouter", operation, dialect.name), id=f"{dialect.name}-{operation}"
     )
-    for dialect in dialects(("openai",))
+    for dialect in dialects(("openai", "ollama"))
     for operation in dict.fromkeys(route.operation for route in dialect.routes)
 ]
 

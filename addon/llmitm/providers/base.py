@@ -24,6 +24,7 @@ from llmitm.wire.sse import SseDecoder
 _FAILED = 400
 _WHITE = b" \t\r\n\xef\xbb\xbf"
 _SSE_START = re.compile(rb"(?:data|event|id|retry)?:")
+_LINES = re.compile(rb"\}[ \t\r]*\n[ \t\r]*\{")
 _SSE_BEGINS = (b"d", b"e", b"i", b"r")
 _LONGEST_FIELD = len(b"retry:")
 
@@ -190,7 +191,12 @@ class StreamReader:
 
     def _document(self) -> Json:
         if self._decoder is None or self._assembler is None:
-            return jsontext.parse_or_none(b"".join(self._pieces))
+            body = b"".join(self._pieces)
+            document = jsontext.parse_or_none(body)
+            if document is not None or self._assembler is None or not _LINES.search(body):
+                return document
+            self._decoder = LineDecoder()  # lines that no content type gave away
+            self._add(self._decoder.feed(body))
         self._add(self._decoder.flush())
         return self._assembler.document()
 

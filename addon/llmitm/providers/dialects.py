@@ -15,6 +15,7 @@ from llmitm.providers import (
     gemini_embeddings,
     gemini_interactions,
     gemini_resources,
+    ollama,
     openai_audio,
     openai_chat,
     openai_completions,
@@ -39,6 +40,7 @@ _FAMILIES: dict[str, tuple[Dialect, ...]] = {
         gemini_interactions.DIALECT,
         gemini_resources.DIALECT,
     ),
+    "ollama": (ollama.DIALECT,),
     "openai": (
         openai_chat.DIALECT,
         openai_responses.DIALECT,
