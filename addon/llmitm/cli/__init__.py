@@ -14,9 +14,9 @@ from llmitm.errors import LlmitmError, ProxyError, SettingsError
 
 _VERBS = {
     "capture": ("run", "proxy", "env", "demo"),
-    "look": (),
+    "look": ("explain",),
     "control": ("price",),
-    "keep": ("ca", "encodings"),
+    "keep": ("ca", "doctor", "encodings"),
 }
 """Each verb is a module of this package that has `register`."""
 

@@ -1,0 +1,254 @@
+"""`llmitm doctor`: is everything as it should be, and is a call from each runtime on this machine really captured?"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import socket
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from llmitm.home import Home
+    from llmitm.settings import Settings
+
+State = Literal["ok", "note", "problem"]
+"""A `note` is nothing to repair; a `problem` makes the exit code 1."""
+
+_MARKS = {"ok": "✓", "note": "–", "problem": "✗"}
+_STALE = timedelta(days=120)
+_CLOCK_TOLERANCE = timedelta(minutes=5)
+
+
+class Finding(NamedTuple):
+    """What was found about one thing."""
+
+    name: str
+    state: State
+    text: str
+    fix: str = ""
+    """What to do about a problem."""
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the verb `doctor` to the command line."""
+    parser = subparsers.add_parser(
+        "doctor", help="check everything; prove that calls are captured", description=__doc__
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "--quick", action="store_true", help="start no proxy and make no calls from runtimes"
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from llmitm.home import home
+
+    place = home()
+    findings = []
+    for finding in _findings(place, quick=arguments.quick):
+        findings.append(finding)
+        if not arguments.json:
+            _print(finding)
+    if arguments.json:
+        print(json.dumps([finding._asdict() for finding in findings], indent=2))
+    return int(any(finding.state == "problem" for finding in findings))
+
+
+def _print(finding: Finding) -> None:
+    print(f"{_MARKS[finding.state]} {finding.name:<10} {finding.text}", flush=True)
+    if finding.fix:
+        print(f"  {'':<10} {finding.fix}", flush=True)
+
+
+def _findings(place: Home, *, quick: bool) -> Iterator[Finding]:
+    from llmitm.errors import LlmitmError, SettingsError
+    from llmitm.settings import load
+
+    try:
+        settings = load(place)
+    except SettingsError as error:
+        yield Finding("settings", "problem", str(error), "Nothing runs on wrong settings.")
+        return
+    there = place.settings.exists()
+    yield Finding("settings", "ok", str(place.settings) if there else "none, so all defaults")
+    checks: list[Callable[[Home, Settings], Iterator[Finding]]] = [
+        _trust,
+        _proxy,
+        _database,
+        _clock,
+        _prices,
+        _encodings,
+    ]
+    if not quick:
+        checks.append(_runtimes)
+    for check in checks:
+        try:
+            yield from check(place, settings)
+        except LlmitmError as error:
+            yield Finding(check.__name__.strip("_"), "problem", str(error))
+
+
+def _trust(place: Home, settings: Settings) -> Iterator[Finding]:
+    from llmitm.bundle import certificates
+    from llmitm.cli.options import trusted
+    from llmitm.environment import original
+    from llmitm.providers import hosts
+    from llmitm.trust import allow, ensure, read
+
+    names = hosts.load(settings.provider).names()
+    ensure(place, names)
+    authority = read(place)
+    assert authority is not None  # it has just been ensured
+    until = authority.certificate.not_valid_after_utc.date()
+    allowed = allow(names)
+    number = len(allowed.suffixes) + len(allowed.networks)
+    yield Finding("ca", "ok", f"can sign for {number} domains of LLM hosts only, until {until}")
+    key = place.ca / "mitmproxy-ca.pem"
+    if stat.S_IMODE(key.stat().st_mode) & 0o077:
+        yield Finding("ca key", "problem", f"{key}: others can read it", "llmitm ca rotate")
+    roots = len(list(certificates(trusted(place, original(os.environ)).read_bytes())))
+    yield Finding("bundle", "ok", f"{roots - 1} roots that were trusted before, and ours")
+
+
+def _proxy(place: Home, settings: Settings) -> Iterator[Finding]:
+    from llmitm.running import find
+
+    address = (settings.proxy.listen, settings.proxy.port)
+    found = find(place)
+    if found is None:
+        if _is_taken(*address):
+            yield Finding(
+                "proxy",
+                "problem",
+                f"another program listens on {address[0]}:{address[1]}",
+                "llmitm proxy --port 0, or another port under [proxy] in the settings",
+            )
+        else:
+            yield Finding("proxy", "note", "none is running; `llmitm run` starts its own")
+        return
+    health = found.health() or {}
+    yield Finding("proxy", "ok", f"runs at {found.url}, process {health.get('pid')}")
+    counters = health.get("counters") or {}
+    lost = {name: count for name, count in counters.items() if name != "recorded" and count}
+    lost |= {f"fault in {name}": count for name, count in (health.get("faults") or {}).items()}
+    if lost:
+        told = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in lost.items())
+        yield Finding("log", "problem", told, "The calls themselves passed; the proxy says why.")
+    refusals = health.get("refusals") or []
+    for client, host in sorted({(each["client"], each["host"]) for each in refusals}):
+        yield Finding(
+            "refused",
+            "problem",
+            f"{client} refuses our certificate for {host}, so its calls fail",
+            'start it by `llmitm run -- ...`, or after `eval "$(llmitm env)"`',
+        )
+
+
+def _is_taken(host: str, port: int) -> bool:
+    """Tell whether a port cannot be opened; 0 takes a free one."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as attempt:
+        attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            attempt.bind((host, port))
+        except OSError:
+            return True
+    return False
+
+
+def _database(place: Home, settings: Settings) -> Iterator[Finding]:
+    from llmitm.store.database import open_readable
+
+    if not place.database.exists():
+        yield Finding("database", "note", "none yet; the first call makes it")
+        return
+    db = open_readable(place.database)
+    try:
+        calls = db["calls"].count
+        faults = [str(row[0]) for row in db.execute("PRAGMA quick_check(1)")]
+    finally:
+        db.close()
+    size = place.database.stat().st_size / 1e6
+    if faults != ["ok"]:
+        fix = "llmitm db backup FILE saves what can be read"
+        yield Finding("database", "problem", f"{place.database}: {faults[0]}", fix)
+        return
+    yield Finding("database", "ok", f"{place.database}: {calls:,} calls, {size:,.1f} MB")
+    if stat.S_IMODE(place.database.stat().st_mode) & 0o077:
+        fix = f"chmod 600 {place.database}"
+        yield Finding("database", "problem", "others can read it", fix)
+
+
+def _clock(place: Home, settings: Settings) -> Iterator[Finding]:
+    """Prices, ids and certificates go by the clock; a wrong one shows in what it has stamped before."""
+    from llmitm.trust import read
+
+    now = datetime.now(UTC)
+    authority = read(place)
+    if authority and now < authority.certificate.not_valid_before_utc:
+        made = authority.certificate.not_valid_before_utc
+        fix = "set the clock; if it was wrong before: llmitm ca rotate"
+        yield Finding("clock", "problem", f"{now:%Y-%m-%d} is before our CA's {made:%Y-%m-%d}", fix)
+        return
+    if place.database.exists():
+        written = datetime.fromtimestamp(place.database.stat().st_mtime, UTC)
+        if written > now + _CLOCK_TOLERANCE:
+            text = f"the log was written at {written:%Y-%m-%d %H:%M}, which is yet to come"
+            yield Finding("clock", "problem", text, "set the clock")
+            return
+    yield Finding("clock", "ok", f"{now:%Y-%m-%d %H:%M} UTC")
+
+
+def _prices(place: Home, settings: Settings) -> Iterator[Finding]:
+    from llmitm_pricing import PriceFileError, PriceTable
+
+    try:
+        table = PriceTable.load(own=place.prices if place.prices.is_dir() else None)
+        files = [file for name in table.providers() for file in table.files(name)]
+    except PriceFileError as error:
+        yield Finding(
+            "prices", "problem", str(error), "the table goes on without this file's prices"
+        )
+        return
+    models = sum(len(file.model) for file in files)
+    checked = [
+        day for file in files for day in (file.checked, *(m.checked for m in file.model)) if day
+    ]
+    text = f"{models:,} models"
+    if checked:
+        text += f", last checked {max(checked)}"
+    is_stale = bool(checked) and datetime.now(UTC).date() - max(checked) > _STALE
+    yield Finding("prices", "note" if is_stale else "ok", text + (", which is long ago" * is_stale))
+
+
+def _encodings(place: Home, settings: Settings) -> Iterator[Finding]:
+    from llmitm.cli.encodings import SHA256, present
+
+    found = present(place)
+    if found:
+        yield Finding("encodings", "ok", f"{', '.join(found)}, for estimates")
+    else:
+        text = f"none of {len(SHA256)}; estimates are a rule of thumb. llmitm encodings fetch"
+        yield Finding("encodings", "note", text)
+
+
+def _runtimes(place: Home, settings: Settings) -> Iterator[Finding]:
+    from llmitm.cli.options import trusted
+    from llmitm.environment import original
+    from llmitm.runtimes import prove
+
+    if sys.stderr.isatty():
+        print("  a call from each runtime ...", end="\r", file=sys.stderr, flush=True)
+    for proof in prove(place, trusted(place, original(os.environ)), os.environ):
+        text = f"{proof.version:<9} its call is captured"
+        if proof.captured:
+            yield Finding(proof.name, "ok", text)
+        else:
+            text = f"{proof.version:<9} its call is not captured: {proof.said}"
+            yield Finding(proof.name, "problem", text, "docs/clients.md; or llmitm run --base-url")
