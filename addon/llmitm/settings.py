@@ -173,7 +173,8 @@ def _explain(path: Path, error: ValidationError) -> str:
         return f"{path}: {key} is not known; here may stand {allowed}{more}"
     if first["type"] == "missing":
         return f"{path}: {key} is missing{more}"
-    value = repr(first["input"])
+    given = first["input"]
+    value = repr(list(given) if isinstance(given, tuple) else given)
     if len(value) > _LONGEST_VALUE_SHOWN:
         value = value[:_LONGEST_VALUE_SHOWN] + "…"
     allowed = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")

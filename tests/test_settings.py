@@ -1,0 +1,120 @@
+"""Settings: defaults, what may stand there, and errors that can be acted upon."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from llmitm.errors import SettingsError
+from llmitm.home import Home
+from llmitm.settings import Settings, load, parse
+
+
+def write(home: Home, text: str) -> None:
+    home.settings.write_text(text, "utf-8")
+
+
+def test_without_a_file_everything_has_its_default(home: Home) -> None:
+    settings = load(home, {})
+    assert settings == Settings()
+    assert (settings.proxy.port, settings.proxy.listen) == (8080, "127.0.0.1")
+    assert settings.streams.ask_usage
+    assert settings.log.bodies
+    assert settings.log.keep_days is None
+
+
+def test_reads_what_is_there(home: Home) -> None:
+    write(
+        home,
+        """
+        [proxy]
+        port = 9000
+        [log]
+        keep_days = 30
+        redact = ["secret-[0-9]+"]
+        [streams]
+        ask_usage = false
+        [[provider]]
+        name = "acme"
+        hosts = ["llm.acme.internal", "http://10.0.0.5:8000", "*.llm.acme.example"]
+        """,
+    )
+    settings = load(home, {})
+    assert settings.proxy.port == 9000
+    assert settings.proxy.listen == "127.0.0.1"
+    assert settings.log.keep_days == 30
+    assert settings.log.redact == ("secret-[0-9]+",)
+    assert not settings.streams.ask_usage
+    assert settings.provider[0].hosts[1] == "http://10.0.0.5:8000"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[proxy]\nport = 99999", "proxy.port = 99999: allowed is less than or equal to 65535"),
+        ("[proxy]\nport = '8080'", "proxy.port = '8080': allowed is a valid integer"),
+        ("[proxy]\nprt = 1", "proxy.prt is not known; here may stand port, listen"),
+        ("[proxi]\nport = 1", "proxi is not known; here may stand proxy, log, streams, provider"),
+        ("proxy = 3", "proxy = 3: allowed is a table"),
+        (
+            "[proxy]\nlisten = 'example.com'",
+            "proxy.listen = 'example.com': allowed is an IP address",
+        ),
+        ("[log]\nbodies = 1", "log.bodies = 1: allowed is a valid boolean"),
+        ("[log]\nkeep_days = 0", "log.keep_days = 0: allowed is greater than or equal to 1"),
+        ("[log]\nredact = ['(']", "log.redact[1] = '(': allowed is a regular expression"),
+        ("[[provider]]\nname = 'x'", "provider[1].hosts is missing"),
+        ("[[provider]]\nname = 'x'\nhosts = []", "provider[1].hosts = []: allowed"),
+        ("[[provider]]\nname = 'x'\nhosts = ['a b']", "provider[1].hosts[1] = 'a b': allowed"),
+        ("[[provider]]\nname = 'X'\nhosts = ['a']", "provider[1].name = 'X': allowed"),
+        (
+            "[[provider]]\nname = 'x'\nhosts = ['a']\ncolour = 1",
+            "provider[1].colour is not known; here may stand name, hosts, dialects",
+        ),
+        (
+            "[[provider]]\nname = 'x'\nhosts = ['a']\ndialects = ['openai', 'klingon']",
+            "provider[1].dialects = 'klingon': allowed is ",
+        ),
+        ("port = ", "is no TOML"),
+    ],
+)
+def test_an_error_names_file_key_value_and_what_is_allowed(
+    home: Home, text: str, said: str
+) -> None:
+    write(home, text)
+    with pytest.raises(SettingsError) as error:
+        load(home, {})
+    assert str(error.value).startswith(f"{home.settings}: {said}")
+    assert "\n" not in str(error.value)
+
+
+def test_the_first_of_several_errors_says_how_many_more_there_are() -> None:
+    with pytest.raises(SettingsError, match=r"\(and 1 more\)$"):
+        parse(Path("settings.toml"), "[proxy]\nport = -1\nlisten = 3")
+
+
+def test_a_file_that_cannot_be_read_is_an_error(home: Home) -> None:
+    home.settings.write_bytes(b"\xff\xfe")
+    with pytest.raises(SettingsError, match="cannot be read"):
+        load(home, {})
+
+
+def test_a_variable_goes_before_the_file(home: Home) -> None:
+    write(home, "[log]\nkeep_days = 30\n[proxy]\nport = 9000")
+    environ = {
+        "LLMITM_LOG_BODIES": "false",
+        "LLMITM_PROXY_PORT": "9001",
+        "LLMITM_PROXY_LISTEN": "0.0.0.0",
+        "LLMITM_HOME": "/elsewhere",
+    }
+    settings = load(home, environ)
+    assert not settings.log.bodies
+    assert settings.log.keep_days == 30
+    assert settings.proxy.port == 9001
+    assert settings.proxy.listen == "0.0.0.0"
+
+
+def test_an_error_names_the_variable(home: Home) -> None:
+    with pytest.raises(SettingsError, match=r"^variable LLMITM_PROXY_PORT: proxy.port = 'x'"):
+        load(home, {"LLMITM_PROXY_PORT": "x"})
