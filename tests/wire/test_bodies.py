@@ -3,9 +3,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
-from llmitm.wire.bodies import Split, split, split_answer
+from llmitm.wire.bodies import join, split, split_answer
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -18,19 +19,15 @@ bodies = st.dictionaries(
 )
 
 
-def joined(cut: Split) -> str:
-    return "".join(part for piece in cut.pieces for part in piece.parts)
-
-
 @given(bodies, st.sampled_from([None, 1, "\t"]), st.booleans())
 def test_nothing_is_lost(body: object, indent: int | str | None, ascii_only: bool) -> None:
     text = json.dumps(body, indent=indent, ensure_ascii=ascii_only)
-    assert joined(split(text)) == text
+    assert join(split(text)) == text
 
 
 @given(st.text(alphabet='{}[]",: \\messagesinput1\n', max_size=60) | st.text(max_size=60))
 def test_nothing_is_lost_of_what_is_not_json_either(text: str) -> None:
-    assert joined(split(text)) == text
+    assert join(split(text)) == text
 
 
 def test_an_array_is_cut_at_its_elements() -> None:
@@ -63,18 +60,80 @@ def test_a_prompt_that_is_a_text(key: str) -> None:
 
 def test_deep_nesting_is_one_part() -> None:
     text = '{"messages": ' + "[" * 100_000 + "]" * 100_000 + "}"
-    assert joined(split(text)) == text
+    assert join(split(text)) == text
 
 
-@pytest.mark.parametrize("ascii_only", [False, True])
-def test_the_answer_is_cut_at_what_was_said(ascii_only: bool) -> None:
-    text = json.dumps({"content": 'Grüße "1"'}, ensure_ascii=ascii_only)
-    pieces, said = split_answer(text, 'Grüße "1"')
-    assert said is not None
-    assert json.loads(pieces[said].parts[0]) == 'Grüße "1"'
-    assert "".join(piece.parts[0] for piece in pieces) == text
+def test_cache_marks_do_not_make_a_message_another() -> None:
+    def call(turns: int) -> str:
+        messages = [
+            {"role": "user", "content": [{"type": "text", "text": f"turn {n}"}]}
+            for n in range(turns)
+        ]
+        messages[-1]["content"][0]["cache_control"] = {"type": "ephemeral", "ttl": "1h"}  # type: ignore[index]
+        return json.dumps(
+            {"system": [{"type": "text", "text": "s"}], "messages": messages}, indent=1
+        )
+
+    first, second = split(call(4)), split(call(5))
+    assert first.turns is not None
+    assert second.turns is not None
+    assert first.pieces[first.turns].parts == second.pieces[second.turns].parts[:4]
+    assert len(first.marks) == 1
+    assert join(first) == call(4)
 
 
-def test_an_answer_in_several_blocks_is_one_piece() -> None:
-    pieces, said = split_answer('{"content": ["a", "b"]}', "ab")
-    assert (len(pieces), said) == (1, None)
+@given(
+    st.lists(
+        st.sampled_from(
+            [',"cache_control":{}', ', "cache_control" : {"a":1}', "{", "}", '"messages":[', "x"]
+        )
+    )
+)
+def test_marks_in_odd_places_are_put_back(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    assert join(split(text)) == text
+
+
+def test_what_is_inside_an_envelope_is_cut_too() -> None:
+    cut = split(
+        json.dumps({"project": "p", "request": {"contents": [{"parts": [{"text": "hi"}]}]}})
+    )
+    assert cut.turns is not None
+    assert [json.loads(part) for part in cut.pieces[cut.turns].parts] == [
+        {"parts": [{"text": "hi"}]}
+    ]
+
+
+def test_texts_to_embed_are_one_part() -> None:
+    cut = split('{"input": ["a", "b"], "model": "m"}')
+    assert cut.turns is None
+    assert cut.prompt is not None
+    assert cut.pieces[cut.prompt].parts == ['["a", "b"]']
+
+
+def test_long_values_are_parts_of_their_own() -> None:
+    long = "x" * 300
+    first, second = (
+        split(json.dumps({"instructions": long, "input": "q", "metadata": {"n": n}}))
+        for n in range(2)
+    )
+    assert first.pieces[1] == second.pieces[1]
+    assert first.pieces[1].key == "instructions"
+
+
+@pytest.mark.parametrize(
+    "literal",
+    [
+        '"Gr\\u00fc\\u00dfe <1> \\"&\\""',
+        '"Grüße <1> \\"&\\""',
+        '"Grüße \\u003c1\\u003e \\"\\u0026\\""',
+    ],
+)
+def test_the_answer_is_cut_at_what_was_said(literal: str) -> None:
+    text = '{"content": ' + literal + ', "more": 1}'
+    assert split_answer(text, json.loads(literal)) == ('{"content": ', literal, ', "more": 1}')
+
+
+@pytest.mark.parametrize("said", [None, "", "ab"])
+def test_an_answer_that_does_not_stand_there_as_one_string(said: str | None) -> None:
+    assert split_answer('{"content": ["a", "b"]}', said) is None

@@ -1,4 +1,8 @@
-"""Bodies as chains of parts: written once, counted by reference, and taken away when nothing refers to them."""
+"""Bodies as chains of parts: written once, counted by reference, and taken away when nothing refers to them.
+
+A body is a JSON list. A number in it is the last node of a chain, whose parts are read from its first node on; a text
+in it is itself.
+"""
 
 from __future__ import annotations
 
@@ -7,117 +11,197 @@ import json
 import sqlite3
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
+from json.encoder import encode_basestring
 
-from llmitm.wire.bodies import Piece
+from llmitm.store import search
+from llmitm.wire.bodies import split, split_answer
 
 _ROOT = 0
 _MOST_REMEMBERED = 50_000
 _HASH_BYTES = 16
+_SHORT = 24
+"""Characters up to which a text between chains is kept in the list: a reference would be no shorter."""
+
+
+@dataclass(slots=True)
+class Stored:
+    """Where the bodies of a call are: the columns of `bodies`."""
+
+    request: str | None = None
+    request_marks: str | None = None
+    response: str | None = None
+    prompt_part_id: int | None = None
+    answer_part_id: int | None = None
+    answer_node_id: int | None = None
+    turns_node_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    id: int
+    part_id: int
 
 
 class Bodies:
-    """Write pieces and remember the latest, within the writer's transaction."""
+    """Write bodies and remember the latest nodes, within the writer's transaction."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._nodes: OrderedDict[tuple[int, bytes], tuple[int, int]] = OrderedDict()
-        self._new_refs: Counter[int] = Counter()
+        self._nodes: OrderedDict[tuple[int, bytes], _Node] = OrderedDict()
+        self._more_refs: Counter[int] = Counter()
 
     def forget(self) -> None:
         """Forget everything remembered: a transaction was rolled back, or rows were removed."""
         self._nodes.clear()
-        self._new_refs.clear()
+        self._more_refs.clear()
 
-    def add(
-        self, pieces: Sequence[Piece], searched: frozenset[int] = frozenset()
-    ) -> list[list[tuple[int, int]]]:
-        """Write the pieces of a body; return each one's chain as (node, part).
+    def request(self, text: str, stored: Stored) -> list[int]:
+        """Write a request, return the nodes of its conversation that were there before, the latest first."""
+        cut = split(text)
+        if cut.prompt is None and len(cut.pieces) == 1:
+            cut.prompt = 0  # not a body with turns: all of it is what was asked
+        places: list[int | str] = []
+        known: list[int] = []
+        for number, piece in enumerate(cut.pieces):
+            if piece.key is None and number != cut.prompt and len(piece.parts[0]) <= _SHORT:
+                places.append(piece.parts[0])
+                continue
+            searched = number in (cut.turns, cut.prompt)
+            chain, new = self._chain(piece.parts, searched)
+            places.append(chain[-1].id)
+            if number == cut.prompt:
+                stored.prompt_part_id = chain[-1].part_id
+            if number == cut.turns:
+                stored.turns_node_id = chain[-1].id
+                known = [node.id for node in reversed(chain[: len(chain) - new])]
+        stored.request = _list(places)
+        if cut.marks:
+            stored.request_marks = json.dumps(cut.marks)
+        return known
 
-        `searched` are the pieces whose parts are put into the full-text index.
-        """
-        chains = []
-        for number, piece in enumerate(pieces):
-            chain, parent = [], _ROOT
-            for text in piece.parts:
-                node, part = self._node(parent, text, number in searched)
-                chain.append((node, part))
-                parent = node
-            self._new_refs[parent] += 1
-            chains.append(chain)
-        return chains
+    def response(self, text: str, said: str | None, stored: Stored) -> None:
+        """Write a response. What was said is a part of its own, wherever it stands."""
+        cut = split_answer(text, said)
+        if cut is not None:
+            before, literal, after = cut
+            node = self._chain([literal], True)[0][0]
+            stored.response = _list([before, node.id, after])
+            stored.answer_part_id = node.part_id
+            return
+        stored.response = _list([text])
+        self.answer(said, stored)
+
+    def answer(self, said: str | None, stored: Stored) -> None:
+        """Write what was said beside the body: in several blocks of it, or not in it at all."""
+        if said is not None:
+            node = self._chain([encode_basestring(said)], True)[0][0]
+            stored.answer_part_id, stored.answer_node_id = node.part_id, node.id
 
     def flush(self) -> None:
         """Write the reference counts of this transaction."""
-        if self._new_refs:
+        if self._more_refs:
             self._connection.executemany(
                 "UPDATE nodes SET refs = refs + ? WHERE id = ?",
-                [(count, node) for node, count in self._new_refs.items()],
+                [(count, node) for node, count in self._more_refs.items()],
             )
-            self._new_refs.clear()
+            self._more_refs.clear()
 
-    def _node(self, parent: int, text: str, searched: bool) -> tuple[int, int]:
-        raw = text.encode("utf-8", "surrogatepass")
-        key = (parent, hashlib.blake2b(raw, digest_size=_HASH_BYTES).digest())
-        known = self._nodes.get(key)
-        if known is not None:
+    def _chain(self, parts: Sequence[str], searched: bool) -> tuple[list[_Node], int]:
+        """Return the nodes of a chain that a body refers to, and how many of them, at its end, are new."""
+        nodes: list[_Node] = []
+        parent, new = _ROOT, 0
+        for text in parts:
+            data = text.encode("utf-8", "surrogatepass")
+            digest = hashlib.blake2b(data, digest_size=_HASH_BYTES).digest()
+            node = self._known(parent, digest) if new == 0 else None
+            if node is None:
+                if new == 0 and parent != _ROOT:
+                    self._more_refs[parent] += 1
+                new += 1
+                node = self._add(parent, digest, text, searched)
+            nodes.append(node)
+            parent = node.id
+        if new == 0:
+            self._more_refs[parent] += 1
+        return nodes, new
+
+    def _known(self, parent: int, digest: bytes) -> _Node | None:
+        key = (parent, digest)
+        node = self._nodes.get(key)
+        if node is not None:
             self._nodes.move_to_end(key)
-            return known
-        part = self._part(key[1], text, searched)
+            return node
         row = self._connection.execute(
-            "INSERT INTO nodes (parent_id, part_id) VALUES (?, ?) ON CONFLICT DO NOTHING RETURNING id",
-            (parent, part),
+            "SELECT nodes.id, part_id FROM parts JOIN nodes ON part_id = parts.id AND parent_id = ?"
+            " WHERE hash = ?",
+            key,
         ).fetchone()
-        if row is not None:
-            self._connection.execute("UPDATE parts SET refs = refs + 1 WHERE id = ?", (part,))
-            if parent != _ROOT:
-                self._new_refs[parent] += 1
-        else:
-            row = self._connection.execute(
-                "SELECT id FROM nodes WHERE parent_id = ? AND part_id = ?", (parent, part)
-            ).fetchone()
-        found = self._nodes[key] = (row[0], part)
+        return self._remember(key, _Node(*row)) if row else None
+
+    def _add(self, parent: int, digest: bytes, text: str, searched: bool) -> _Node:
+        """Write a node that is not there. Each is made with the one reference that it is made for."""
+        part = self._part(digest, text, searched)
+        cursor = self._connection.execute(
+            "INSERT INTO nodes (parent_id, part_id, refs) VALUES (?, ?, 1)", (parent, part)
+        )
+        assert cursor.lastrowid is not None
+        return self._remember((parent, digest), _Node(cursor.lastrowid, part))
+
+    def _remember(self, key: tuple[int, bytes], node: _Node) -> _Node:
+        self._nodes[key] = node
         if len(self._nodes) > _MOST_REMEMBERED:
             self._nodes.popitem(last=False)
-        return found
+        return node
 
     def _part(self, digest: bytes, text: str, searched: bool) -> int:
         connection = self._connection
-        text = text.encode("utf-8", "replace").decode()  # SQLite's text holds no lone surrogates
-        row = connection.execute(
-            "INSERT INTO parts (hash, text, searched) VALUES (?, ?, ?) ON CONFLICT DO NOTHING RETURNING id",
-            (digest, text, searched),
+        try:
+            cursor = connection.execute(_ADD_PART, (digest, text, searched))
+        except UnicodeEncodeError:
+            # SQLite's text holds no lone surrogates; JSON may, as an escape.
+            text = text.encode("utf-8", "backslashreplace").decode()
+            cursor = connection.execute(_ADD_PART, (digest, text, searched))
+        if cursor.rowcount == 1:
+            assert cursor.lastrowid is not None
+            return cursor.lastrowid
+        part: int
+        part, was_searched = connection.execute(
+            "UPDATE parts SET refs = refs + 1 WHERE hash = ? RETURNING id, searched", (digest,)
         ).fetchone()
-        if row is not None:
-            part: int = row[0]
-        else:
-            part, was_searched = connection.execute(
-                "SELECT id, searched FROM parts WHERE hash = ?", (digest,)
-            ).fetchone()
-            if was_searched or not searched:
-                return part
-            connection.execute("UPDATE parts SET searched = 1 WHERE id = ?", (part,))
-        if searched:
-            connection.execute(
-                "INSERT INTO search (rowid, text) SELECT id, text FROM part_text WHERE id = ?",
-                (part,),
-            )
+        if searched and not was_searched:
+            search.add_late(connection, part)
         return part
 
 
-def release(connection: sqlite3.Connection, pieces: str | None) -> None:
-    """Give up a body's chains; nodes and parts that nothing refers to any more are removed."""
-    for head in json.loads(pieces) if pieces else ():
-        node = head
-        while node != _ROOT:
-            row = connection.execute(
-                "UPDATE nodes SET refs = refs - 1 WHERE id = ? RETURNING refs, parent_id, part_id",
-                (node,),
-            ).fetchone()
-            if row is None or row[0] > 0:
-                break
-            connection.execute("DELETE FROM nodes WHERE id = ?", (node,))
-            _release_part(connection, row[2])
-            node = row[1]
+_ADD_PART = "INSERT OR IGNORE INTO parts (hash, text, refs, searched) VALUES (?, ?, 1, ?)"
+
+
+def release(connection: sqlite3.Connection, call_key: int) -> None:
+    """Give up the bodies of a call; nodes and parts that nothing refers to any more are removed."""
+    row = connection.execute(
+        "DELETE FROM bodies WHERE call_key = ? RETURNING request, response, answer_node_id",
+        (call_key,),
+    ).fetchone()
+    if row is None:
+        return
+    request, response, answer = row
+    for place in (*json.loads(request or "[]"), *json.loads(response or "[]"), answer):
+        if isinstance(place, int):
+            _release_node(connection, place)
+
+
+def _release_node(connection: sqlite3.Connection, node: int) -> None:
+    while node != _ROOT:
+        refs, parent, part = connection.execute(
+            "UPDATE nodes SET refs = refs - 1 WHERE id = ? RETURNING refs, parent_id, part_id",
+            (node,),
+        ).fetchone()
+        if refs > 0:
+            return
+        connection.execute("DELETE FROM nodes WHERE id = ?", (node,))
+        _release_part(connection, part)
+        node = parent
 
 
 def _release_part(connection: sqlite3.Connection, part: int) -> None:
@@ -127,8 +211,11 @@ def _release_part(connection: sqlite3.Connection, part: int) -> None:
     if refs > 0:
         return
     if searched:
-        connection.execute(
-            "INSERT INTO search (search, rowid, text) SELECT 'delete', id, text FROM part_text WHERE id = ?",
-            (part,),
-        )
+        search.remove(connection, part)
     connection.execute("DELETE FROM parts WHERE id = ?", (part,))
+
+
+def _list(places: Sequence[int | str]) -> str:
+    """Return a JSON list; the json module takes several times as long for one so short."""
+    texts = (str(place) if isinstance(place, int) else encode_basestring(place) for place in places)
+    return f"[{','.join(texts)}]"

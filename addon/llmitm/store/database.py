@@ -13,6 +13,9 @@ from llmitm.store.migrations import migrations
 APPLICATION_ID = 0x6C6C6D69
 """`llmi`, in the header of the file: what another program made is never touched."""
 _BUSY_MS = 5_000
+_CHECKPOINT_PAGES = 2_000
+_LARGEST_WAL = 32 * 1024 * 1024
+_CACHE_KB = 16 * 1024
 
 
 def open_writable(path: Path) -> Database:
@@ -26,8 +29,10 @@ def open_writable(path: Path) -> Database:
         _claim(connection, path)
         db = Database(connection)
         migrations.apply(db)
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("PRAGMA foreign_keys = OFF")  # the writer keeps the references itself
+        connection.execute("PRAGMA synchronous = NORMAL")  # with WAL, a crash of ours loses nothing
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+        connection.execute(f"PRAGMA journal_size_limit = {_LARGEST_WAL}")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KB}")
         connection.isolation_level = None
     except BaseException:
         connection.close()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Protocol, Self
 
 from llmitm.store.bodies import release
@@ -42,46 +44,37 @@ class Retention:
         return (self.keep_days, self.keep_bodies_days, self.max_size_mb) != (None, None, None)
 
     def step(self, connection: sqlite3.Connection, now: float) -> bool:
-        """Remove at most some hundred rows; return whether any were. `now` is in seconds. Raises `sqlite3.Error`."""
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            removed = (
-                self._old_calls(connection, now)
-                or self._old_bodies(connection, now)
-                or self._oldest_bodies(connection)
-            )
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
+        """Remove at most some hundred rows, within a transaction; return whether any were. `now` is in seconds."""
+        return (
+            self._old_calls(connection, now)
+            or self._old_bodies(connection, now)
+            or self._oldest(connection)
+        )
+
+    def give_back(self, connection: sqlite3.Connection) -> None:
+        """Give free pages back to the file system, some at a time."""
         connection.execute(f"PRAGMA incremental_vacuum({_PAGES_A_STEP})").fetchall()
-        return removed
 
     def _old_calls(self, connection: sqlite3.Connection, now: float) -> bool:
         if self.keep_days is None:
             return False
         before = int(now * 1000) - self.keep_days * _DAY_MS
-        keys = [
-            key
-            for (key,) in connection.execute(
-                "SELECT key FROM calls WHERE started_at < ? ORDER BY started_at LIMIT ?",
-                (before, _ROWS_A_STEP),
-            )
-        ]
-        for key in keys:
-            _release_bodies(connection, key)
-            connection.execute("DELETE FROM properties WHERE call_key = ?", (key,))
-            connection.execute("DELETE FROM calls WHERE key = ?", (key,))
-        return bool(keys)
+        return _remove_calls(connection, "WHERE started_at < ?", (before,))
 
     def _old_bodies(self, connection: sqlite3.Connection, now: float) -> bool:
         if self.keep_bodies_days is None:
             return False
         before = int(now * 1000) - self.keep_bodies_days * _DAY_MS
-        return _take_bodies(connection, "started_at < ?", (before,))
+        # Calls end in another order than they begin, but by minutes, not days: the first that is young ends it.
+        oldest = connection.execute(
+            "SELECT call_key, started_at FROM bodies JOIN calls ON key = call_key ORDER BY call_key LIMIT ?",
+            (_ROWS_A_STEP,),
+        ).fetchall()
+        keys = [key for key, _ in takewhile(lambda row: row[1] < before, oldest)]
+        return _remove_bodies(connection, keys)
 
-    def _oldest_bodies(self, connection: sqlite3.Connection) -> bool:
+    def _oldest(self, connection: sqlite3.Connection) -> bool:
+        """Remove the oldest bodies, and calls when no body is left, from a file that is too large."""
         if self.max_size_mb is None:
             return False
         pages, free, size = (
@@ -90,31 +83,22 @@ class Retention:
         )
         if (pages - free) * size <= self.max_size_mb * _MB:
             return False
-        return _take_bodies(connection, "1", ())
+        query = "SELECT call_key FROM bodies ORDER BY call_key LIMIT ?"
+        keys = [key for (key,) in connection.execute(query, (_ROWS_A_STEP,))]
+        return _remove_bodies(connection, keys) or _remove_calls(connection, "", ())
 
 
-def _take_bodies(connection: sqlite3.Connection, condition: str, values: tuple[int, ...]) -> bool:
-    query = (
-        "SELECT key FROM calls WHERE (request_pieces IS NOT NULL OR response_pieces IS NOT NULL)"
-        f" AND {condition} ORDER BY started_at LIMIT {_ROWS_A_STEP}"
-    )
-    keys = [key for (key,) in connection.execute(query, values)]
+def _remove_bodies(connection: sqlite3.Connection, keys: Sequence[int]) -> bool:
     for key in keys:
-        _release_bodies(connection, key)
+        release(connection, key)
     return bool(keys)
 
 
-def _release_bodies(connection: sqlite3.Connection, key: int) -> None:
-    request, response, text = connection.execute(
-        "SELECT request_pieces, response_pieces, response_text_node_id FROM calls WHERE key = ?",
-        (key,),
-    ).fetchone()
-    release(connection, request)
-    release(connection, response)
-    if text is not None:
-        release(connection, f"[{text}]")
-    connection.execute(
-        "UPDATE calls SET request_pieces = NULL, response_pieces = NULL, prompt_part_id = NULL,"
-        " response_part_id = NULL, response_text_node_id = NULL, turns_node_id = NULL WHERE key = ?",
-        (key,),
-    )
+def _remove_calls(connection: sqlite3.Connection, where: str, values: Sequence[int]) -> bool:
+    query = f"SELECT key FROM calls {where} ORDER BY started_at LIMIT {_ROWS_A_STEP}"
+    keys = [key for (key,) in connection.execute(query, values)]
+    for key in keys:
+        release(connection, key)
+        connection.execute("DELETE FROM properties WHERE call_key = ?", (key,))
+        connection.execute("DELETE FROM calls WHERE key = ?", (key,))
+    return bool(keys)

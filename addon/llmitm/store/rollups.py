@@ -1,62 +1,75 @@
-"""Sums by hour and dimension: what makes a report over a million calls a look at a few hundred rows."""
+"""Sums by hour and day: what makes a report over a million calls a look at a few thousand rows."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from llmitm.calls import Finished
-from llmitm.store.rows import nano
+from llmitm.store.rows import Row
+from llmitm.store.views import SUMS
 
-_SECONDS = 3600
-_SUMS = (
-    "calls",
-    "errors",
-    "unpriced",
-    "input_tokens",
-    "output_tokens",
-    "cached_input_tokens",
-    "cost_nanousd",
-    "latency_ms",
-)
-_UPSERT = (
-    f"INSERT INTO rollups VALUES (?, ?, ?, {', '.join('?' * len(_SUMS))}) ON CONFLICT DO UPDATE SET "
-    + ", ".join(f"{name} = {name} + excluded.{name}" for name in _SUMS)
-)
+_HOUR_MS = 3_600_000
+_DAY_MS = 24 * _HOUR_MS
+DIMENSIONS = ("user", "client", "run")
+"""What is added up by the day, beside properties."""
 
 
-def add(connection: sqlite3.Connection, batch: Sequence[Finished]) -> None:
-    """Add calls to the sums of their hours."""
-    sums: dict[tuple[str, int, str], list[int]] = {}
-    for call in batch:
-        hour = int(call.exchange.started_at) // _SECONDS
-        usage = call.answer.usage
-        amounts = (
-            1,
-            int(call.outcome == "error"),
-            int(call.charge.usd is None),
-            usage.input_tokens or 0,
-            usage.output_tokens or 0,
-            usage.cached_input_tokens or 0,
-            nano(call.charge.usd) or 0,
-            round(call.exchange.latency_ms or 0),
-        )
-        for dimension, value in _dimensions(call):
-            known = sums.setdefault((dimension, hour, value), [0] * len(_SUMS))
-            for position, amount in enumerate(amounts):
-                known[position] += amount
-    connection.executemany(_UPSERT, [(*key, *amounts) for key, amounts in sums.items()])
+def _upsert(table: str) -> str:
+    marks = ", ".join("?" * (3 + len(SUMS)))
+    added = ", ".join(f"{name} = {name} + excluded.{name}" for name in SUMS)
+    return f"INSERT INTO {table} VALUES ({marks}) ON CONFLICT DO UPDATE SET {added}"
 
 
-def _dimensions(call: Finished) -> Iterable[tuple[str, str]]:
-    """Return what a call is counted under; `all` is every call."""
-    who = call.identity
-    yield "all", ""
-    yield "provider", call.endpoint.provider
-    yield "model", call.model or ""
-    yield "user", who.user or ""
-    yield "client", who.client or ""
-    if who.run_id:
-        yield "run", who.run_id
-    for name, value in who.properties.items():
+_ADD_HOURS, _ADD_DAYS = _upsert("hours"), _upsert("days")
+
+type _Sums = dict[tuple[int | str, ...], list[int]]
+
+
+def add(connection: sqlite3.Connection, calls: Sequence[tuple[Row, Mapping[str, str]]]) -> None:
+    """Add calls, each with its properties, to the sums of their hours and days."""
+    hours: _Sums = {}
+    days: _Sums = {}
+    for row, properties in calls:
+        amounts = _amounts(row)
+        at: int = row["started_at"]
+        _add(hours, (at // _HOUR_MS, row["provider"], row["model"] or ""), amounts)
+        for dimension, value in _dimensions(row, properties):
+            _add(days, (dimension, at // _DAY_MS, value), amounts)
+    connection.executemany(_ADD_HOURS, [(*key, *sums) for key, sums in hours.items()])
+    connection.executemany(_ADD_DAYS, [(*key, *sums) for key, sums in days.items()])
+
+
+def _add(sums: _Sums, key: tuple[int | str, ...], amounts: Sequence[int]) -> None:
+    known = sums.get(key)
+    if known is None:
+        sums[key] = list(amounts)
+    else:
+        for position, amount in enumerate(amounts):
+            known[position] += amount
+
+
+def _amounts(row: Row) -> tuple[int, ...]:
+    """Return the summands of a call, in the order of `SUMS`."""
+    counted = row["counted"]
+    return (
+        1,
+        int(row["outcome"] == "error"),
+        int(row["cost_nanousd"] is None),
+        int(row["usage_source"] == "estimated"),
+        counted and (row["input_tokens"] or 0),
+        counted and (row["output_tokens"] or 0),
+        counted and (row["cached_input_tokens"] or 0),
+        counted and (row["cache_write_tokens"] or 0),
+        counted and (row["reasoning_tokens"] or 0),
+        row["cost_nanousd"] or 0,
+        row["latency_ms"] or 0,
+    )
+
+
+def _dimensions(row: Row, properties: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    yield "user", row["user"] or ""
+    yield "client", row["client"] or ""
+    if row["run_id"]:
+        yield "run", row["run_id"]
+    for name, value in properties.items():
         yield f"property:{name.lower()}", value

@@ -5,44 +5,49 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from decimal import ROUND_HALF_EVEN, Decimal
+from json.encoder import encode_basestring
+from typing import Any
 
 from llmitm.calls import Finished
 
 _NANO = Decimal(10**9)
+_ONE = Decimal(1)
+_LARGEST = 2**63 - 1
 
-type Value = str | int | float | None
+type Row = dict[str, Any]
+"""Columns by name, each an int, a float, a text or None."""
 
 
 def nano(usd: Decimal | None) -> int | None:
     """Return an amount in nano-dollars, rounded half to even: the one place where money is rounded."""
-    return None if usd is None else int((usd * _NANO).quantize(Decimal(1), ROUND_HALF_EVEN))
+    return None if usd is None else int((usd * _NANO).quantize(_ONE, ROUND_HALF_EVEN))
 
 
-def row(call: Finished) -> dict[str, Value]:
-    """Return the columns that come from the call alone."""
-    exchange, answer, usage, charge, who = (
-        call.exchange,
-        call.answer,
-        call.answer.usage,
-        call.charge,
-        call.identity,
-    )
+def row(call: Finished) -> Row:
+    """Return the columns that come from the call alone, in the order of the table."""
+    exchange, answer, charge, who = call.exchange, call.answer, call.charge, call.identity
+    usage = answer.usage
+    tools, notes = answer.tool_calls, (*call.notes, *charge.notes)
     return {
         "id": exchange.id,
         "started_at": int(exchange.started_at * 1000),
         "provider": call.endpoint.provider,
         "host": exchange.host,
         "operation": call.endpoint.operation,
+        "dialect": call.endpoint.dialect,
         "method": exchange.method,
         "path": exchange.path,
+        "http_version": exchange.http_version,
         "model_requested": call.prompt.model or call.endpoint.model,
         "model": call.model,
         "streaming": int(call.streaming),
+        "counted": int(call.endpoint.counted),
         "status": exchange.status,
         "outcome": call.outcome,
         "error_type": call.error_type,
         "error_message": call.error_message,
         "finish_reason": answer.finish_reason,
+        "tool_calls": _json([tool.name for tool in tools]) if tools else None,
         "input_tokens": usage.input_tokens,
         "output_tokens": usage.output_tokens,
         "cached_input_tokens": usage.cached_input_tokens,
@@ -51,13 +56,16 @@ def row(call: Finished) -> dict[str, Value]:
         "cache_write_1h_tokens": usage.cache_write_1h_tokens,
         "reasoning_tokens": usage.reasoning_tokens,
         "input_audio_tokens": usage.input_audio_tokens,
-        "output_audio_tokens": usage.output_audio_tokens,
         "input_image_tokens": usage.input_image_tokens,
+        "input_video_tokens": usage.input_video_tokens,
+        "cached_audio_tokens": usage.cached_audio_tokens,
+        "output_audio_tokens": usage.output_audio_tokens,
         "output_image_tokens": usage.output_image_tokens,
-        "other_units": _json(usage.other),
+        "output_video_tokens": usage.output_video_tokens,
+        "other_units": _json(dict(usage.other)) if usage.other else None,
         "usage_source": usage.source,
         "cost_nanousd": nano(charge.usd),
-        "cost_parts": _json({unit: nano(amount) for unit, amount in charge.parts.items()}),
+        "cost_parts": _amounts(charge.parts),
         # The cross-check is only worth its bytes where the provider named a figure of its own.
         "table_cost_nanousd": nano(charge.table_usd) if charge.provider_usd is not None else None,
         "price_id": charge.price_id,
@@ -77,19 +85,37 @@ def row(call: Finished) -> dict[str, Value]:
         "client_retry": call.client_retry,
         "api_key": who.api_key_fingerprint,
         "service_tier": answer.service_tier,
-        "tool_calls": json.dumps([tool.name for tool in answer.tool_calls])
-        if answer.tool_calls
-        else None,
-        "http_version": exchange.http_version,
+        "inference_geo": answer.inference_geo,
+        "speed": answer.speed,
         "request_bytes": call.request_bytes,
         "response_bytes": call.response_bytes,
-        "notes": json.dumps([*call.notes, *charge.notes]) if call.notes or charge.notes else None,
+        "notes": _json(notes) if notes else None,
     }
+
+
+def clean(row: Row) -> Row:
+    """Return a row without what SQLite cannot hold: lone surrogates, and integers beyond 64 bits."""
+    return {name: _clean(value) for name, value in row.items()}
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, int) and abs(value) > _LARGEST:
+        return None
+    return value
+
+
+def _amounts(parts: Mapping[str, Decimal]) -> str | None:
+    if not parts:
+        return None
+    texts = (f"{encode_basestring(unit)}:{nano(usd)}" for unit, usd in parts.items())
+    return f"{{{','.join(texts)}}}"
 
 
 def _ms(milliseconds: float | None) -> int | None:
     return None if milliseconds is None else round(milliseconds)
 
 
-def _json(value: Mapping[str, object]) -> str | None:
-    return json.dumps(dict(value), separators=(",", ":")) if value else None
+def _json(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))

@@ -2,65 +2,124 @@
 
 from __future__ import annotations
 
-_TIME = "strftime('%Y-%m-%dT%H:%M:%fZ', {} / 1000.0, 'unixepoch')"
-# A part that is an element of an array begins with the separator before it.
+SUMS = (
+    "calls",
+    "errors",
+    "unpriced",
+    "estimated",
+    "input_tokens",
+    "output_tokens",
+    "cached_input_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
+    "cost_nanousd",
+    "latency_ms",
+)
+"""What is added up by hour and day."""
+SUM_COLUMNS = ",\n    ".join(f"{name} INTEGER NOT NULL" for name in SUMS)
+
+# An element of an array begins with the comma before it.
 _ELEMENT = "ltrim({}, ', ' || char(9, 10, 13))"
 
-_SPOKEN = "'text', 'content', 'output', 'input', 'refusal', 'transcript'"
+_SAID = "'text', 'content', 'output', 'input', 'refusal', 'transcript', 'thinking', 'arguments'"
 """Keys whose strings are what somebody said, in every dialect."""
+_USD = "CASE WHEN {0} IS NOT NULL THEN {0} / 1e9 END"
 
 
-def _spoken(text: str) -> str:
-    """SQL for the plain text of a message, or of a text that was sent alone."""
+def iso(milliseconds: str) -> str:
+    """Return SQL for a time as ISO 8601 text, UTC."""
+    return f"strftime('%Y-%m-%dT%H:%M:%fZ', {milliseconds} / 1000.0, 'unixepoch')"
+
+
+def _said(text: str) -> str:
+    """Return SQL for the plain text of a message, or of a text that was sent alone."""
     element = _ELEMENT.format(text)
-    return f"""CASE WHEN json_valid({element}) THEN coalesce((
+    return f"""CASE WHEN NOT json_valid({element}) THEN {text} ELSE coalesce((
         SELECT group_concat(atom, char(10)) FROM json_tree({element})
-        WHERE type = 'text' AND (key IS NULL OR key IN ({_SPOKEN}) OR typeof(key) = 'integer')
-            AND atom NOT LIKE 'data:%'
-    ), {element}) ELSE {text} END"""
+        WHERE type = 'text' AND (key IN ({_SAID}) OR key IS NULL OR typeof(key) = 'integer')
+            AND atom NOT GLOB 'data:*;base64,*'
+    ), {text}) END"""
 
 
-_BODY = """(
-    WITH RECURSIVE chain(position, node, depth) AS (
-        SELECT key, value, 0 FROM json_each(calls.{0}_pieces)
+_TEXT = """CASE WHEN bodies.{0} IS NOT NULL THEN (
+    WITH RECURSIVE chain(position, text, node, depth) AS (
+        SELECT key, iif(type = 'text', atom, NULL), iif(type = 'integer', atom, 0), 0
+        FROM json_each(bodies.{0})
         UNION ALL
-        SELECT chain.position, nodes.parent_id, chain.depth + 1
-        FROM chain JOIN nodes ON nodes.id = chain.node WHERE nodes.parent_id != 0
+        SELECT chain.position, parts.text, nodes.parent_id, chain.depth + 1
+        FROM chain JOIN nodes ON nodes.id = chain.node JOIN parts ON parts.id = nodes.part_id
     )
-    SELECT group_concat(text, '') FROM (
-        SELECT parts.text AS text FROM chain JOIN nodes ON nodes.id = chain.node
-        JOIN parts ON parts.id = nodes.part_id
-        ORDER BY chain.position, chain.depth DESC
+    SELECT group_concat(text, '') OVER (
+        ORDER BY position, depth DESC ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+    ) FROM chain WHERE text IS NOT NULL LIMIT 1
+) END"""
+"""SQL for a body: each chain from its last node back to its first, put together in the order of reading."""
+
+_MARKED = f"""CASE WHEN bodies.request_marks IS NULL THEN {_TEXT.format("request")} ELSE (
+    WITH RECURSIVE marked(number, text) AS (
+        SELECT 0, {_TEXT.format("request")}
+        UNION ALL
+        SELECT number + 1, substr(text, 1, mark.value ->> 0) || (mark.value ->> 1)
+            || substr(text, (mark.value ->> 0) + 1)
+        FROM marked JOIN json_each(bodies.request_marks) AS mark ON mark.key = number
     )
-)"""
+    SELECT text FROM marked ORDER BY number DESC LIMIT 1
+) END"""
+
+_SUMS = ", ".join(
+    f"sum({name}) AS {name}" for name in SUMS if name not in ("cost_nanousd", "latency_ms")
+)
 
 VIEWS = {
-    "part_text": f"SELECT id, {_spoken('text')} AS text FROM parts",
-    "requests": f"""
-        SELECT calls.id, {_TIME.format("calls.started_at")} AS timestamp, calls.provider, calls.model,
-            (SELECT text FROM part_text WHERE part_text.id = calls.prompt_part_id) AS prompt,
-            (SELECT text FROM part_text WHERE part_text.id = calls.response_part_id) AS response,
-            calls.tool_calls, calls.input_tokens, calls.output_tokens, calls.cached_input_tokens,
-            calls.reasoning_tokens,
-            CASE WHEN calls.cost_nanousd IS NULL THEN NULL
-                ELSE printf('%.9f', calls.cost_nanousd / 1e9) + 0 END AS cost_usd,
-            calls.unpriced_reason, calls.latency_ms, calls.first_content_ms, calls.status, calls.outcome,
-            calls.error_type, calls.error_message, calls.finish_reason, calls.streaming, calls.user,
-            calls.session_id, calls.run_id, calls.client
-        FROM calls ORDER BY calls.started_at DESC""",
-    "exchanges": f"""
-        SELECT calls.id, {_TIME.format("calls.started_at")} AS timestamp, calls.model,
-            {_BODY.format("request")} AS request_body, {_BODY.format("response")} AS response_body
-        FROM calls ORDER BY calls.started_at DESC""",
-    "hourly": """
-        SELECT strftime('%Y-%m-%dT%H:00Z', hour * 3600, 'unixepoch') AS hour, dimension, value, calls, errors,
-            unpriced, input_tokens, output_tokens, cached_input_tokens, cost_nanousd / 1e9 AS cost_usd,
-            latency_ms / calls AS mean_latency_ms
-        FROM rollups ORDER BY rollups.hour DESC""",
-    "threads": f"""
-        SELECT (SELECT id FROM calls AS first WHERE first.key = calls.thread_key) AS thread,
-            min({_TIME.format("started_at")}) AS started, max({_TIME.format("started_at")}) AS ended,
-            count(*) AS calls, sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
-            sum(cost_nanousd) / 1e9 AS cost_usd
-        FROM calls WHERE thread_key IS NOT NULL GROUP BY thread_key ORDER BY max(started_at) DESC""",
+    "part_text": f"SELECT id, {_said('text')} AS text FROM parts",
+    "requests": f"""SELECT
+    calls.id,
+    {iso("calls.started_at")} AS timestamp,
+    calls.provider,
+    calls.model,
+    (SELECT text FROM part_text WHERE part_text.id = bodies.prompt_part_id) AS prompt,
+    (SELECT text FROM part_text WHERE part_text.id = bodies.answer_part_id) AS response,
+    calls.tool_calls,
+    calls.input_tokens,
+    calls.output_tokens,
+    calls.cached_input_tokens,
+    calls.reasoning_tokens,
+    {_USD.format("calls.cost_nanousd")} AS cost_usd,
+    calls.unpriced_reason,
+    calls.latency_ms,
+    calls.first_content_ms,
+    calls.status,
+    calls.outcome,
+    coalesce(calls.error_type || ': ' || calls.error_message, calls.error_message, calls.error_type) AS error,
+    calls.finish_reason,
+    calls.streaming,
+    calls.user,
+    calls.session_id AS session,
+    calls.run_id AS run,
+    calls.client
+FROM calls LEFT JOIN bodies ON bodies.call_key = calls.key
+ORDER BY calls.started_at DESC""",
+    "exchanges": f"""SELECT
+    calls.id,
+    {iso("calls.started_at")} AS timestamp,
+    calls.model,
+    {_MARKED} AS request_body,
+    {_TEXT.format("response")} AS response_body
+FROM calls LEFT JOIN bodies ON bodies.call_key = calls.key
+ORDER BY calls.started_at DESC""",
+    "attempts": f"""SELECT id AS call_id, 1 AS number, provider, model, {iso("started_at")} AS timestamp, status,
+    outcome, error_type, error_message, latency_ms
+FROM calls ORDER BY started_at DESC""",
+    "hourly": f"""SELECT strftime('%Y-%m-%dT%H:00Z', hour * 3600, 'unixepoch') AS hour, provider, model,
+    {", ".join(name for name in SUMS if name not in ("cost_nanousd", "latency_ms"))},
+    cost_nanousd / 1e9 AS cost_usd, latency_ms / calls AS mean_latency_ms
+FROM hours ORDER BY hours.hour DESC""",
+    "daily": f"""SELECT date(hour / 24 * 86400, 'unixepoch') AS day, provider, model, {_SUMS},
+    sum(cost_nanousd) / 1e9 AS cost_usd, sum(latency_ms) / sum(calls) AS mean_latency_ms
+FROM hours GROUP BY hour / 24, provider, model ORDER BY hour / 24 DESC""",
+    "threads": f"""SELECT first.id AS thread, {iso("min(calls.started_at)")} AS started,
+    {iso("max(calls.started_at)")} AS ended, count(*) AS calls, sum(calls.input_tokens) AS input_tokens,
+    sum(calls.output_tokens) AS output_tokens, sum(calls.cost_nanousd) / 1e9 AS cost_usd
+FROM calls JOIN calls AS first ON first.key = calls.thread_key
+GROUP BY calls.thread_key ORDER BY calls.thread_key DESC""",
 }

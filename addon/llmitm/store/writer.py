@@ -1,27 +1,37 @@
 """Write finished calls: one transaction a batch, with the sums and limits that go with them.
 
-The writer owns its connection; whoever calls it does so from one thread.
+The writer owns its connection; whoever calls it does so from one thread. What it remembers of the file is forgotten
+as soon as another process has written to it.
 """
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from llmitm.calls import Finished
-from llmitm.store import rollups
-from llmitm.store.bodies import Bodies
+from llmitm.store import rollups, search
+from llmitm.store.bodies import Bodies, Stored
 from llmitm.store.database import open_writable
 from llmitm.store.retention import Retention
-from llmitm.store.rows import Value, row
-from llmitm.wire.bodies import Piece, split, split_answer
+from llmitm.store.rows import Row, clean, row
 
-_MOST_THREADS = 20_000
-_MADE_BY_SQLITE = ("key", "attempts")
+_MOST_LINKS = 50_000
+_LONGEST_WALK = 1_000
+"""Turns that are looked at to find the call that a call goes on from."""
+
+
+class _Link(NamedTuple):
+    """A call, what it goes on from, and the first of their conversation."""
+
+    key: int
+    parent: int | None
+    thread: int
 
 
 class Writer:
@@ -29,26 +39,57 @@ class Writer:
 
     def __init__(self, path: Path, retention: Retention | None = None) -> None:
         self.db = open_writable(path)
+        self._path = path
+        self._file = path.stat().st_ino
         self._connection: sqlite3.Connection = self.db.conn
         self._bodies = Bodies(self._connection)
-        self._threads: OrderedDict[int, tuple[int, int]] = OrderedDict()
+        self._links: OrderedDict[int, _Link | None] = OrderedDict()
+        self._spellings: dict[str, str] = {}
+        self._version = 0
         self._retention = retention or Retention()
-        columns = [name for name in self.db["calls"].columns_dict if name not in _MADE_BY_SQLITE]
-        names = ", ".join(f":{name}" for name in columns)
-        self._insert = f"INSERT INTO calls ({', '.join(columns)}) VALUES ({names})"
-        self._empty: dict[str, Value] = dict.fromkeys(columns)
 
     def write(self, batch: Sequence[Finished], losses: Mapping[str, int] | None = None) -> None:
-        """Write calls, and what was lost since the last time. Raises `sqlite3.Error`; then nothing was written."""
+        """Write calls, and what was lost since the last time.
+
+        Raises `sqlite3.Error`, or `OSError` where the file is gone; then nothing was written.
+        """
+        with self._transaction() as connection:
+            key = connection.execute("SELECT coalesce(max(key), 0) FROM calls").fetchone()[0]
+            rows = [self._add(call, key + number) for number, call in enumerate(batch, 1)]
+            self._bodies.flush()
+            rollups.add(connection, rows)
+            _rate_limits(connection, batch)
+            if losses:
+                _losses(connection, losses)
+
+    def tidy(self) -> bool:
+        """Do one step of upkeep; return whether there is more to do. Raises `sqlite3.Error`, `OSError`."""
+        with self._transaction() as connection:
+            if search.step(connection):
+                return True
+            removed = self._retention.step(connection, time.time())
+            if removed:
+                self._forget()
+        if removed:
+            self._retention.give_back(self._connection)
+        return removed
+
+    def close(self) -> None:
+        """Close the file; the write-ahead log is folded into it."""
+        self._connection.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
         connection = self._connection
+        if self._path.stat().st_ino != self._file:
+            raise FileNotFoundError(f"{self._path} was moved away")
         connection.execute("BEGIN IMMEDIATE")
         try:
-            for call in batch:
-                self._add(call)
-            self._bodies.flush()
-            rollups.add(connection, batch)
-            _rate_limits(connection, batch)
-            _losses(connection, losses or {})
+            version = connection.execute("PRAGMA data_version").fetchone()[0]
+            if version != self._version:
+                self._forget()
+                self._version = version
+            yield connection
             connection.execute("COMMIT")
         except BaseException:
             self._forget()
@@ -56,100 +97,119 @@ class Writer:
                 connection.execute("ROLLBACK")
             raise
 
-    def tidy(self) -> bool:
-        """Do one step of retention; return whether there is more to do. Raises `sqlite3.Error`."""
-        if not self._retention.limited:
-            return False
-        removed = self._retention.step(self._connection, time.time())
-        if removed:
-            self._forget()
-        return removed
-
-    def close(self) -> None:
-        """Close the file; the write-ahead log is folded into it."""
-        self._connection.close()
-
     def _forget(self) -> None:
         self._bodies.forget()
-        self._threads.clear()
+        self._links.clear()
+        self._spellings.clear()
 
-    def _add(self, call: Finished) -> None:
-        columns = row(call)
-        turns = self._request(call, columns) if call.request_text is not None else []
+    def _add(self, call: Finished, key: int) -> tuple[Row, Mapping[str, str]]:
+        stored = Stored()
+        known: list[int] = []
+        if call.request_text is not None:
+            known = self._bodies.request(call.request_text, stored)
         if call.response_text is not None:
-            self._response(call, columns)
-        parent = self._parent(turns)
-        if parent is not None:
-            columns["parent_key"], columns["thread_key"] = parent
-        cursor = self._connection.execute(self._insert, {**self._empty, **columns})
-        key = cursor.lastrowid
-        assert key is not None
-        if turns:
-            thread = parent[1] if parent else key
-            if parent is None:
-                self._connection.execute(
-                    "UPDATE calls SET thread_key = ? WHERE key = ?", (key, key)
-                )
-            self._threads[turns[-1]] = (key, thread)
-            if len(self._threads) > _MOST_THREADS:
-                self._threads.popitem(last=False)
-        if call.identity.properties:
+            self._bodies.response(call.response_text, call.answer.text, stored)
+        link = self._link(key, stored.turns_node_id, known, call.prompt.previous_response_id)
+        columns = {"key": key, **row(call), "parent_key": link.parent, "thread_key": link.thread}
+        try:
+            self._insert("calls", columns)
+        except (OverflowError, UnicodeEncodeError):
+            columns = clean(columns)
+            self._insert("calls", columns)
+        if stored.request is not None or stored.response is not None:
+            self._insert_bodies(key, stored)
+        properties = call.identity.properties
+        if properties:
+            properties = {self._spelling(name): value for name, value in properties.items()}
             self._connection.executemany(
                 "INSERT OR REPLACE INTO properties (call_key, name, value) VALUES (?, ?, ?)",
-                [(key, name, value) for name, value in call.identity.properties.items()],
+                [(key, name, value) for name, value in properties.items()],
             )
+        return columns, properties
 
-    def _request(self, call: Finished, columns: dict[str, Value]) -> list[int]:
-        """Write the request's body; return the nodes of its turns."""
-        assert call.request_text is not None
-        cut = split(call.request_text)
-        if cut.prompt is None and len(cut.pieces) == 1:
-            cut.prompt = 0  # not a body with turns: all of it is what was asked
-        searched = frozenset(number for number in (cut.turns, cut.prompt) if number is not None)
-        chains = self._bodies.add(cut.pieces, searched)
-        columns["request_pieces"] = json.dumps([chain[-1][0] for chain in chains])
-        if cut.prompt is not None:
-            columns["prompt_part_id"] = chains[cut.prompt][-1][1]
-        if cut.turns is None:
-            return []
-        turns = [node for node, _ in chains[cut.turns]]
-        columns["turns_node_id"] = turns[-1]
-        return turns
+    def _insert(self, table: str, columns: Row) -> None:
+        self._connection.execute(_insertion(table, tuple(columns)), tuple(columns.values()))
 
-    def _response(self, call: Finished, columns: dict[str, Value]) -> None:
-        assert call.response_text is not None
-        said = call.answer.text
-        pieces, which = split_answer(call.response_text, said)
-        chains = self._bodies.add(pieces, frozenset() if which is None else frozenset({which}))
-        heads = [chain[-1][0] for chain in chains]
-        columns["response_pieces"] = json.dumps(heads)
-        if which is not None:
-            columns["response_part_id"] = chains[which][-1][1]
-        elif said:
-            # Said in several blocks: the text has a part of its own, kept beside the body.
-            text = Piece([json.dumps(said, ensure_ascii=False)])
-            node, part = self._bodies.add([text], frozenset({0}))[0][-1]
-            columns["response_part_id"], columns["response_text_node_id"] = part, node
+    def _insert_bodies(self, key: int, stored: Stored) -> None:
+        columns = {name: getattr(stored, name) for name in Stored.__slots__}
+        columns["call_key"] = key
+        try:
+            self._insert("bodies", columns)
+        except UnicodeEncodeError:
+            self._insert("bodies", clean(columns))
 
-    def _parent(self, turns: Sequence[int]) -> tuple[int, int] | None:
-        """Return the call that this one goes on from, and the first of their thread.
+    def _link(
+        self, key: int, turns: int | None, known: Sequence[int], previous_response: str | None
+    ) -> _Link:
+        """Return what a call goes on from: the latest whose conversation is a beginning of this one's."""
+        link = _Link(key, None, key)
+        before = self._responded(previous_response) if previous_response else None
+        for node in known[:_LONGEST_WALK] if before is None else ():
+            found = self._ended_at(node)
+            if found is not None and node == turns:
+                # The same question again goes on from what the first one went on from.
+                link = _Link(key, found.parent, found.thread if found.parent is not None else key)
+                break
+            if found is not None:
+                before = found
+                break
+        if before is not None:
+            link = _Link(key, before.key, before.thread)
+        if turns is not None:
+            self._remember(turns, link)
+        return link
 
-        It is the latest call whose conversation is a beginning of this one's, or the same.
-        """
-        for node in reversed(turns):
-            known = self._threads.get(node)
-            if known is None:
-                known = self._connection.execute(
-                    "SELECT key, coalesce(thread_key, key) FROM calls WHERE turns_node_id = ? ORDER BY key DESC LIMIT 1",
-                    (node,),
-                ).fetchone()
-            if known is not None:
-                return (known[0], known[1])
-        return None
+    def _ended_at(self, node: int) -> _Link | None:
+        """Return the latest call whose conversation ends at a node."""
+        if node in self._links:
+            return self._links[node]
+        found = self._connection.execute(
+            "SELECT key, parent_key, thread_key FROM bodies JOIN calls ON key = call_key"
+            " WHERE turns_node_id = ? ORDER BY call_key DESC LIMIT 1",
+            (node,),
+        ).fetchone()
+        return self._remember(node, _Link(*found) if found else None)
+
+    def _remember(self, node: int, link: _Link | None) -> _Link | None:
+        self._links[node] = link
+        if len(self._links) > _MOST_LINKS:
+            self._links.popitem(last=False)
+        return link
+
+    def _responded(self, response_id: str) -> _Link | None:
+        """Return the call that a stored response came from."""
+        found = self._connection.execute(
+            "SELECT key, parent_key, thread_key FROM calls WHERE response_id = ?"
+            " AND response_id GLOB 'resp_*' AND counted ORDER BY key DESC LIMIT 1",
+            (response_id,),
+        ).fetchone()
+        return _Link(*found) if found else None
+
+    def _spelling(self, name: str) -> str:
+        """Return a property's name in the spelling that came first."""
+        known = self._spellings.get(name.lower())
+        if known is None:
+            found = self._connection.execute(
+                "SELECT name FROM properties WHERE name = ? LIMIT 1", (name,)
+            ).fetchone()
+            known = self._spellings[name.lower()] = found[0] if found else name
+        return known
+
+
+_insertions: dict[tuple[str, tuple[str, ...]], str] = {}
+
+
+def _insertion(table: str, columns: tuple[str, ...]) -> str:
+    sql = _insertions.get((table, columns))
+    if sql is None:
+        marks = ", ".join("?" * len(columns))
+        sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"
+        _insertions[table, columns] = sql
+    return sql
 
 
 def _rate_limits(connection: sqlite3.Connection, batch: Sequence[Finished]) -> None:
-    latest = {}
+    latest: dict[tuple[str | int, ...], tuple[Any, ...]] = {}
     for call in batch:
         seen = int(call.exchange.started_at * 1000)
         for limit in call.rate_limits:
@@ -158,14 +218,20 @@ def _rate_limits(connection: sqlite3.Connection, batch: Sequence[Finished]) -> N
                 call.identity.api_key_fingerprint or "",
                 call.model or "",
                 limit.name,
+                seen // 3_600_000,
             )
+            before = latest.get(key)
+            lowest = [left for left in (before and before[2], limit.remaining) if left is not None]
             resets = None if limit.resets_at is None else int(limit.resets_at * 1000)
-            latest[key] = (*key, limit.limit, limit.remaining, resets, seen)
+            latest[key] = (
+                limit.limit,
+                limit.remaining,
+                min(lowest) if lowest else None,
+                resets,
+                seen,
+            )
     if latest:
-        connection.executemany(
-            "INSERT OR REPLACE INTO rate_limits VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            list(latest.values()),
-        )
+        connection.executemany(_ADD_LIMIT, [(*key, *state) for key, state in latest.items()])
 
 
 def _losses(connection: sqlite3.Connection, losses: Mapping[str, int]) -> None:
@@ -175,3 +241,9 @@ def _losses(connection: sqlite3.Connection, losses: Mapping[str, int]) -> None:
         " ON CONFLICT DO UPDATE SET count = count + ?2, last_at = ?3",
         [(reason, count, now) for reason, count in losses.items()],
     )
+
+
+_ADD_LIMIT = """INSERT INTO rate_limits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET "limit" = excluded."limit", remaining = excluded.remaining,
+    lowest = coalesce(min(lowest, excluded.lowest), lowest, excluded.lowest),
+    resets_at = excluded.resets_at, seen_at = excluded.seen_at"""

@@ -1,34 +1,39 @@
-"""Cut a request body at its messages, so that each distinct piece of a growing conversation is stored once.
+"""Cut a body into the parts that it has in common with others, so that each is stored once.
 
-`"".join` over all parts of a split gives the text back, byte for byte: cutting never rewrites.
+Chat clients and coding agents send the whole history again in every call. `join` gives the text back, character for
+character: cutting never rewrites.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from json.encoder import encode_basestring, encode_basestring_ascii
 
-from llmitm.calls import Json
-
-# The C scanner behind `raw_decode`; the stubs do not know it.
-_scan: Callable[[str, int], tuple[Json, int]] = json.JSONDecoder(strict=False).scan_once  # type: ignore[attr-defined]
+_scan = json.JSONDecoder(strict=False).scan_once  # type: ignore[attr-defined]
 _WHITE = re.compile(r"[ \t\r\n]*")
 
 TURNS = ("messages", "input", "contents")
 """Arrays that grow from call to call."""
-_ARRAYS = frozenset({*TURNS, "tools", "system"})
-_PROMPTS = frozenset({"prompt", "input"})
+_ARRAYS = frozenset({*TURNS, "tools", "system", "parts"})
+_PROMPTS = frozenset({*TURNS, "prompt"})
+_INSIDE = frozenset({"request", "systemInstruction", "system_instruction"})
+"""Objects that are cut too: Gemini's system prompt, and the envelope that Google's own coding tools use."""
+_LONG = 256
+"""Characters from which any other value is a part of its own: instructions, schemas, metadata."""
+
+_MARK = re.compile(r',[ \t\r\n]*"cache_control"[ \t\r\n]*:[ \t\r\n]*\{[^{}]*\}')
 
 
 @dataclass(slots=True)
 class Piece:
-    """A run of parts that is stored as one chain: a whole array's elements, or a single part between arrays."""
+    """A run of parts that is stored as one chain: the elements of an array, or one part alone."""
 
     parts: list[str]
     key: str | None = None
-    """The key of the array, None for what stands between."""
+    """The key of the value, None for what stands between."""
 
 
 @dataclass(slots=True)
@@ -40,14 +45,55 @@ class Split:
     """The piece with the conversation's turns."""
     prompt: int | None = None
     """The piece whose last part is what was asked last."""
+    marks: Sequence[tuple[int, str]] = ()
+    """What was lifted out of the text, with its position in it, in order.
+
+    Anthropic's clients set their cache marks on the newest message of each call. Left in place, they would make a
+    message differ from itself one call later.
+    """
 
 
 def split(text: str) -> Split:
-    """Cut a JSON object at the elements of its arrays of messages, tools and the like; anything else is one part."""
+    """Cut a JSON object at the elements of its messages, tools and the like; anything else is one part."""
+    marks: list[tuple[int, str]] = []
+    whole = text
+    if '"cache_control"' in text:
+        marks = [(mark.start(), mark.group()) for mark in _MARK.finditer(text)]
+        whole = _MARK.sub("", text)
     try:
-        return _Cutter(text).cut()
+        cut = _Cutter(whole).cut()
     except (ValueError, StopIteration, IndexError, RecursionError):
         return Split([Piece([text])])
+    cut.marks = marks
+    return cut
+
+
+def join(cut: Split) -> str:
+    """Return the text that was cut."""
+    text = "".join(part for piece in cut.pieces for part in piece.parts)
+    for position, mark in cut.marks:
+        text = text[:position] + mark + text[position:]
+    return text
+
+
+def split_answer(text: str, said: str | None) -> tuple[str, str, str] | None:
+    """Cut a response at the text that was said: what is before, the JSON string, what is after.
+
+    None where it does not stand there as one string.
+    """
+    if not said:
+        return None
+    plain = encode_basestring(said)
+    before, found, after = text.partition(plain)
+    if found:
+        return before, plain, after
+    # As Python writes it by default, and as Go does, which escapes what HTML could misread.
+    for_html = plain.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    for literal in (encode_basestring_ascii(said), for_html):
+        before, found, after = text.partition(literal)
+        if found:
+            return before, literal, after
+    return None
 
 
 class _Cutter:
@@ -59,62 +105,75 @@ class _Cutter:
         self._kept = 0  # everything before is in a piece
 
     def cut(self) -> Split:
+        self._object(self._skip(0))
+        if self._kept < len(self._text):
+            self._split.pieces.append(Piece([self._text[self._kept :]]))
+        return self._split
+
+    def _object(self, start: int) -> int:
+        """Cut the object that begins at `start`, return where it ends."""
         text = self._text
-        position = self._skip(0)
-        if text[position] != "{":
-            raise ValueError(position)
-        position = self._skip(position + 1)
+        if text[start] != "{":
+            raise ValueError(start)
+        position = self._skip(start + 1)
         while text[position] != "}":
             key, position = _scan(text, position)
             position = self._expect(":", position)
-            position = self._value(key, position) if isinstance(key, str) else -1
-            position = self._skip(position)
+            if not isinstance(key, str):
+                raise ValueError(position)
+            position = self._skip(self._value(key, position))
             if text[position] == ",":
                 position = self._skip(position + 1)
             elif text[position] != "}":
                 raise ValueError(position)
-        if self._kept < len(text):
-            self._split.pieces.append(Piece([text[self._kept :]]))
-        return self._split
+        return position + 1
 
     def _value(self, key: str, start: int) -> int:
         text = self._text
+        if key in _INSIDE and text[start] == "{":
+            return self._object(start)
         if key in _ARRAYS and text[start] == "[":
-            return self._array(key, start)
-        end = _scan(text, start)[1]
-        if key in _PROMPTS and text[start] == '"' and self._split.prompt is None:
-            self._take_before(start)
-            self._split.prompt = len(self._split.pieces)
-            self._split.pieces.append(Piece([text[start:end]], key))
-            self._kept = end
-        return int(end)
+            end = self._array(key, start)
+            if end is not None:
+                return end
+        end = int(_scan(text, start)[1])
+        if end - start >= _LONG or key in _PROMPTS:
+            self._take(key, start, end, [text[start:end]])
+        return end
 
-    def _array(self, key: str, start: int) -> int:
+    def _array(self, key: str, start: int) -> int | None:
+        """Cut an array of objects and return where it ends; None where it is another.
+
+        Texts or tokens to embed are thousands of small things that no other call has in this order.
+        """
         text = self._text
-        position = self._skip(start + 1)
+        position = first = self._skip(start + 1)
         parts: list[str] = []
         cut_from = position
-        while text[position] != "]":
+        while text[position] == "{":
             end = _scan(text, position)[1]
             parts.append(text[cut_from:end])
             cut_from = end
             position = self._skip(end)
-            if text[position] == ",":
-                position = self._skip(position + 1)
-            elif text[position] != "]":
+            if text[position] == "]":
+                self._take(key, first, cut_from, parts)
+                return position + 1
+            if text[position] != ",":
                 raise ValueError(position)
-        if parts:
-            self._take_before(self._skip(start + 1))
-            if key in TURNS:
-                self._split.turns = self._split.prompt = len(self._split.pieces)
-            self._split.pieces.append(Piece(parts, key))
-            self._kept = cut_from
-        return position + 1
+            position = self._skip(position + 1)
+        return None
 
-    def _take_before(self, position: int) -> None:
-        if self._kept < position:
-            self._split.pieces.append(Piece([self._text[self._kept : position]]))
-            self._kept = position
+    def _take(self, key: str, start: int, end: int, parts: list[str]) -> None:
+        """Make a value a piece of its own, after what stands before it."""
+        pieces = self._split.pieces
+        if self._kept < start:
+            pieces.append(Piece([self._text[self._kept : start]]))
+        if key in _PROMPTS:
+            self._split.prompt = len(pieces)
+            if key in TURNS and self._text[start] == "{":
+                self._split.turns = len(pieces)
+        pieces.append(Piece(parts, key))
+        self._kept = end
 
     def _expect(self, mark: str, position: int) -> int:
         position = self._skip(position)
@@ -123,22 +182,8 @@ class _Cutter:
         return self._skip(position + 1)
 
     def _skip(self, position: int) -> int:
+        if self._text[position] > " ":
+            return position
         match = _WHITE.match(self._text, position)
         assert match is not None  # the pattern matches nothing too
         return match.end()
-
-
-def split_answer(text: str, said: str | None) -> tuple[list[Piece], int | None]:
-    """Cut a response at the text that was said, where it stands in it as one JSON string.
-
-    Returns the pieces, and which of them is the text.
-    """
-    if said:
-        for ascii_only in (False, True):
-            literal = json.dumps(said, ensure_ascii=ascii_only)
-            before, found, after = text.partition(literal)
-            if found:
-                pieces = [Piece([before]), Piece([literal]), Piece([after])]
-                kept = [piece for piece in pieces if piece.parts[0]]
-                return kept, kept.index(pieces[1])
-    return [Piece([text])], None
