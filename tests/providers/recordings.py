@@ -31,7 +31,6 @@ _LATER = frozenset(
         "cohere",
         "deepgram",
         "fal",
-        "ollama",
         "replicate",
         "sagemaker",
         "voyage",
