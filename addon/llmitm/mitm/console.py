@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from decimal import Decimal
 
 from llmitm.calls import Finished, Json
 from llmitm.mitm.guard import faults, guarded
@@ -16,6 +17,7 @@ from llmitm.recorder import Recorder
 log = logging.getLogger("llmitm")
 
 _FLUSH_SECONDS = 10
+_SMALLEST_SHOWN = Decimal("0.000001")
 
 
 class Console:
@@ -60,7 +62,7 @@ def line(call: Finished) -> str:
     """Return a finished call on one line: what it was, what it took, what it cost."""
     usage, charge = call.answer.usage, call.charge
     tokens = f"{_count(usage.input_tokens)} in · {_count(usage.output_tokens)} out"
-    cost = f"${charge.usd:.6f}" if charge.usd is not None else "unpriced"
+    cost = "unpriced" if charge.usd is None else _usd(charge.usd)
     seconds = f"{(call.exchange.latency_ms or 0) / 1000:.2f} s"
     state = (
         ""
@@ -75,3 +77,7 @@ def line(call: Finished) -> str:
 
 def _count(tokens: int | None) -> str:
     return "–" if tokens is None else f"{tokens:,}"
+
+
+def _usd(amount: Decimal) -> str:
+    return "<$0.000001" if 0 < amount < _SMALLEST_SHOWN else f"${amount:.6f}"

@@ -24,6 +24,7 @@ class Upstream:
     def __init__(self, hosts: HostTable) -> None:
         self._hosts = hosts
         self._stand_in = _address(os.environ.get(_STAND_IN))
+        self._meant: dict[str, tuple[str, int]] = {}
 
     def load(self, loader: object) -> None:
         """Connect only when a request is really to be sent, so that an answer of ours needs no network.
@@ -45,6 +46,14 @@ class Upstream:
         if self._hosts.find(name, address[1]) is not None:
             data.server.sni = name
             data.server.address = self._stand_in
+            self._meant[data.server.id] = address
+
+    @guarded
+    def server_connected(self, data: server_hooks.ServerConnectionHookData) -> None:
+        """Give the connection the address that was meant, by which mitmproxy finds it for the next call."""
+        if meant := self._meant.pop(data.server.id, None):
+            # mitmproxy refuses this for an open connection, where it would mostly be a mistake.
+            object.__setattr__(data.server, "address", meant)
 
 
 def _address(value: str | None) -> tuple[str, int] | None:
