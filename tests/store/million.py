@@ -1,0 +1,84 @@
+"""How fast are reports on a large log?
+
+`PYTHONPATH=addon:pricing:tests python tests/store/million.py FOLDER [CALLS]` makes one and asks it. A log that is in
+the folder already is asked again, so a change to a query needs no new log.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from time import perf_counter, process_time
+
+from llmitm.calls import Finished, Identity, Usage
+from llmitm.store.writer import Writer
+from store.records import START, chat, prose
+
+CALLS = 1_000_000
+DAYS = 60
+BATCH = 200
+BAR_MS = 200
+
+
+def make(path: Path, count: int) -> None:
+    """Write calls spread over two months; the busier the model, the user and the project, the lower its number."""
+    writer = Writer(path)
+    chance = random.Random(count)
+    calls = generate(chance, count)
+    started = process_time()
+    written = 0
+    while batch := [call for call, _ in zip(calls, range(BATCH), strict=False)]:
+        writer.write(batch)
+        written += len(batch)
+        if written % 100_000 == 0:
+            each = (process_time() - started) / written * 1e6
+            print(f"{written:,} calls, {each:.0f} us CPU a call", flush=True)
+    writer.close()
+
+
+def generate(chance: random.Random, count: int) -> Iterator[Finished]:
+    """Yield calls in the order of their time."""
+    for number in range(count):
+        failed = chance.random() < 0.03
+        model = _one_of(chance, 12)
+        properties = {
+            "project": f"project-{_one_of(chance, 20)}",
+            "env": f"env-{_one_of(chance, 3)}",
+        }
+        finished = chat(
+            f"{number} {prose(chance, 12)}",
+            prose(chance, 15),
+            at=START + number * DAYS * 86_400 / count,
+            model=f"model-{model}",
+            provider=f"provider{model % 4}",
+            usage=Usage("reported", chance.randrange(5_000), chance.randrange(900)),
+            usd=Decimal(chance.randrange(10**7)) / 10**9,
+            outcome="error" if failed else "ok",
+            status=429 if failed else 200,
+            latency_ms=chance.randrange(200, 9_000),
+            identity=Identity(
+                user=f"user-{_one_of(chance, 50)}",
+                run_id=f"run-{number // 500}",
+                client=f"client-{_one_of(chance, 4)}",
+                properties=properties,
+            ),
+        )
+        yield replace(finished, rate_limits=())
+
+
+def _one_of(chance: random.Random, kinds: int) -> int:
+    return min(int(chance.paretovariate(0.7)) - 1, kinds - 1)
+
+
+def timed(name: str, report: Callable[[], object]) -> None:
+    """Print how long a report takes, the better of two."""
+    times = []
+    for _ in range(2):
+        started = perf_counter()
+        report()
+        times.append((perf_counter() - started) * 1000)
+    mark = "" if min(times) <= BAR_MS else f"   over {BAR_MS} ms"
+    print(f"{min(times):8.1f} ms  {name}{mark}", flush=True)
