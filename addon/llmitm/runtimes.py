@@ -71,7 +71,7 @@ class Proof(NamedTuple):
     version: str
     captured: bool
     said: str
-    """The last line of what the client printed, where its call was not captured."""
+    """What the client printed, where its call was not captured."""
 
 
 def _source(folder: Path, name: str, text: str) -> str:
@@ -166,7 +166,7 @@ def _path(runtime: Runtime) -> str:
 
 
 def _call(runtime: Runtime, program: str, environment: Mapping[str, str]) -> str:
-    """Make a call; return what the client said in its last line, if it said anything."""
+    """Make a call; return the line in which the client says what is wrong, if it says anything."""
     with tempfile.TemporaryDirectory(prefix="llmitm-doctor-") as folder:
         try:
             done = subprocess.run(
@@ -185,7 +185,8 @@ def _call(runtime: Runtime, program: str, environment: Mapping[str, str]) -> str
         except OSError as error:
             return str(error)
     lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-    return lines[-1] if lines else ""
+    about_trust = (line for line in lines if "certificate" in line.lower())
+    return next(about_trust, lines[-1] if lines else "")
 
 
 def _version(runtime: Runtime, program: str) -> str:
