@@ -40,10 +40,17 @@ class GeminiDialect(Dialect):
             error_message=error.message,
             service_tier=header(head.headers, "x-gemini-service-tier")
             or filled(usage.get("serviceTier"))
-            or filled(usage.get("trafficType")),
+            or _vertex_tier(usage),
             document=document,
         )
 
     def error(self, status: int, error_type: str, message: str) -> Json:
         """Return Google's error body."""
         return {"error": {"code": status, "message": message, "status": error_type}}
+
+
+def _vertex_tier(usage: dict[str, Json]) -> str | None:
+    # ON_DEMAND, ON_DEMAND_FLEX, ON_DEMAND_PRIORITY, PROVISIONED_THROUGHPUT:
+    # https://cloud.google.com/vertex-ai/generative-ai/docs/reference/rest/v1/GenerateContentResponse (read 2026-11-24)
+    traffic = filled(usage.get("trafficType"))
+    return traffic.removeprefix("ON_DEMAND_") if traffic else None
