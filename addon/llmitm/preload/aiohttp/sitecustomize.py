@@ -11,6 +11,7 @@ import functools
 import importlib
 import os
 import sys
+from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 
@@ -19,7 +20,7 @@ class _Finder:
     """Change aiohttp when a program imports it."""
 
     def find_spec(
-        self, name: str, path: list[str] | None = None, target: ModuleType | None = None
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         if name != "aiohttp.client":
             return None
@@ -37,7 +38,7 @@ class _Finder:
 
 
 def _trust_environment(session: type) -> None:
-    make = session.__init__
+    make = session.__init__  # type: ignore[misc]
 
     @functools.wraps(make)
     def make_trusting(self: object, *args: object, **options: object) -> None:
