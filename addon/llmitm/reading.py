@@ -9,6 +9,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from llmitm import identity, pricing
 from llmitm.calls import (
@@ -159,7 +160,7 @@ class Reader:
     ) -> bool:
         return (
             self._estimator is not None
-            and answer.usage.source == "none"
+            and (answer.usage.source == "none" or _lacks_output(answer))
             and endpoint.counted
             and endpoint.operation in _METERED
             and exchange.status is not None
@@ -174,6 +175,12 @@ class Reader:
         estimate = self._estimator.estimate(
             answer.model or prompt.model or endpoint.model, prompt, answer
         )
+        if answer.usage.source == "reported":
+            notes.append(
+                f"the output's tokens were not reported, and are estimated: {estimate.method}"
+            )
+            output_tokens = estimate.usage.output_tokens
+            return replace(answer.usage, source="estimated", output_tokens=output_tokens)
         notes.append(f"tokens are estimated: {estimate.method}")
         return estimate.usage
 
@@ -198,6 +205,11 @@ class Reader:
                 lambda media: f'"[media left out: {len(media.group()) - 2:,} characters]"', text
             )
         return self._redactor.text(text, secrets)
+
+
+def _lacks_output(answer: Answer) -> bool:
+    """Return whether usage was reported without its output: a stream that broke off has only the prompt's."""
+    return answer.usage.output_tokens is None and answer.text is not None
 
 
 def _prompt(dialect: Dialect | None, exchange: Exchange, endpoint: Endpoint) -> Prompt:

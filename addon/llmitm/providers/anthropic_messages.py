@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 
 from llmitm.calls import Answer, Endpoint, Json, ReportedUsage, ToolCall, Usage
 from llmitm.providers.anthropic_base import AnthropicDialect
@@ -43,6 +44,9 @@ class AnthropicMessages(AnthropicDialect):
         usage = mapping(body.get("usage"))
         answer = super().answer(document, head)
         answer.usage = read_usage(usage)
+        if head.prompt.streaming and answer.finish_reason is None:
+            # The stream broke off: `message_start` counts no more than the first of the output.
+            answer.usage = replace(answer.usage, output_tokens=None)
         answer.reported = reported(usage)
         answer.service_tier = filled(usage.get("service_tier"))
         answer.inference_geo = filled(usage.get("inference_geo"))
