@@ -87,6 +87,8 @@ class Exchange:
     ending: Ending = "complete"
     error_message: str | None = None
     """What the network said when the exchange did not complete."""
+    request_id: str | None = None
+    """The UUID that the client was told, where it speaks to us by control headers."""
     tags: Mapping[str, str] = field(default_factory=dict)
     """From the user part of the proxy URL, percent-decoded."""
     http_version: str = "HTTP/1.1"

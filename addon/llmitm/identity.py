@@ -8,10 +8,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from urllib.parse import parse_qsl, urlsplit
-from uuid import UUID
 
 from llmitm.calls import Exchange, Identity, Prompt
-from llmitm.policy.control import without_helicone_key
+from llmitm.policy.control import request_id, without_helicone_key
 from llmitm.wire import jsontext
 
 _PROPERTY = "helicone-property-"
@@ -50,7 +49,7 @@ def identify(exchange: Exchange, prompt: Prompt) -> Identity:
         session_name=headers.get("helicone-session-name") or tags.get("session_name"),
         session_path=headers.get("helicone-session-path") or tags.get("session_path"),
         prompt_id=headers.get("helicone-prompt-id"),
-        request_id=_request_id(headers.get("helicone-request-id"), notes),
+        request_id=_request_id(exchange, headers.get("helicone-request-id"), notes),
         run_id=tags.get("run_id"),
         properties=properties,
         api_key_fingerprint=_fingerprint(exchange),
@@ -121,14 +120,11 @@ def _user_and_session(user: str | None) -> tuple[str | None, str | None]:
     )
 
 
-def _request_id(value: str | None, notes: list[str]) -> str | None:
-    if value is None:
-        return None
-    try:
-        return str(UUID(value))
-    except ValueError:
+def _request_id(exchange: Exchange, value: str | None, notes: list[str]) -> str | None:
+    own = request_id(value)
+    if value is not None and own is None:
         notes.append(f"Helicone-Request-Id {value[:50]!r} is not a UUID and was replaced")
-        return None
+    return own or exchange.request_id
 
 
 def _is_true(headers: Mapping[str, str], name: str, notes: list[str]) -> bool:

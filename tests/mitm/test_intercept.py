@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from uuid import UUID
 
 import pytest
 from mitmproxy import flow as mitm_flow
@@ -65,6 +66,30 @@ def test_a_call_from_first_header_to_last_byte(
     assert exchange.first_byte_ms is not None
     assert len(exchange.id) == 26
     assert intercept.in_flight == 0
+
+
+@pytest.mark.parametrize("told", ["8c9b2b5e-6c1b-4b4c-9a94-1f6f3f6c1a11", "nonsense"])
+def test_who_speaks_to_us_is_told_the_id(
+    intercept: Intercept, submitted: list[Exchange], told: str
+) -> None:
+    flow = flows.request(headers={"Helicone-Request-Id": told})
+    run(intercept, flow)
+    flows.answer(flow)
+    intercept.responseheaders(flow)
+    intercept.response(flow)
+    assert flow.response is not None
+    given = flow.response.headers["helicone-id"]
+    assert str(UUID(given)) == submitted[0].request_id == given
+    assert (given == told) == (told != "nonsense")
+
+
+def test_others_get_their_headers_as_they_came(intercept: Intercept) -> None:
+    flow = flows.request()
+    run(intercept, flow)
+    flows.answer(flow)
+    intercept.responseheaders(flow)
+    assert flow.response is not None
+    assert "helicone-id" not in flow.response.headers
 
 
 @pytest.mark.parametrize(

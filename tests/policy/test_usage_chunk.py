@@ -3,7 +3,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from llmitm.policy.usage_chunk import UsageRemover, ask, may_stream
 from wire.chunks import cut_points, pieces
@@ -65,7 +66,10 @@ def test_options_of_the_client_are_kept() -> None:
     body = {"stream": True, "stream_options": {"include_obfuscation": False}}
     asked = ask(json.dumps(body).encode(), body)
     assert asked is not None
-    assert json.loads(asked)["stream_options"] == {"include_obfuscation": False, "include_usage": True}
+    assert json.loads(asked)["stream_options"] == {
+        "include_obfuscation": False,
+        "include_usage": True,
+    }
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from uuid import uuid4
 
 from mitmproxy import http
 from mitmproxy.connection import ConnectionState
@@ -19,13 +20,14 @@ from llmitm.mitm.guard import guarded
 from llmitm.mitm.tee import RequestTee, ResponseTee
 from llmitm.mitm.tunnel import Tunnel
 from llmitm.policy import usage_chunk
-from llmitm.policy.control import control_headers, without_helicone_key
+from llmitm.policy.control import control_headers, request_id, without_helicone_key
 from llmitm.providers.hosts import HostTable
 from llmitm.tags import decode as decode_userinfo
 from llmitm.wire import jsontext
 
 _EXCHANGE = "llmitm_exchange"
 _ASK_USAGE = "llmitm_ask_usage"
+_REQUEST_ID = "helicone-request-id"
 _STREAMED_UPLOADS = 32 * 1024 * 1024
 _PARSED_HERE = 256 * 1024
 _USAGE_DIALECTS = ("openai_chat", "openai_completions")
@@ -75,7 +77,9 @@ class Intercept:
             tags=self._tags(flow),
             http_version=request.http_version,
         )
-        _take_off_control_headers(request)
+        if _take_off_control_headers(request):
+            told = next((v for k, v in exchange.request_headers if k.lower() == _REQUEST_ID), None)
+            exchange.request_id = request_id(told) or str(uuid4())
         flow.metadata[_EXCHANGE] = exchange
         self.in_flight += 1
         if _is_large_upload(request, endpoint):
@@ -137,6 +141,8 @@ class Intercept:
             remover = usage_chunk.UsageRemover()
             _without_length(response)
         response.stream = ResponseTee(exchange, remover)
+        if exchange.request_id:
+            response.headers["Helicone-Id"] = exchange.request_id
 
     @guarded
     def response(self, flow: http.HTTPFlow) -> None:
@@ -195,8 +201,10 @@ def _headers(headers: http.Headers) -> list[tuple[str, str]]:
     return list(headers.items(multi=True))
 
 
-def _take_off_control_headers(request: http.Request) -> None:
-    for name in control_headers(request.headers):
+def _take_off_control_headers(request: http.Request) -> bool:
+    """Take off what is meant for us; return whether there was any of it."""
+    ours = control_headers(request.headers)
+    for name in ours:
         del request.headers[name]
     if authorization := request.headers.get("authorization"):
         kept = without_helicone_key(authorization)
@@ -204,6 +212,7 @@ def _take_off_control_headers(request: http.Request) -> None:
             del request.headers["authorization"]
         elif kept != authorization:
             request.headers["authorization"] = kept
+    return bool(ours)
 
 
 def _is_large_upload(request: http.Request, endpoint: Endpoint) -> bool:

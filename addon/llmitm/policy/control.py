@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from uuid import UUID
 
 _PREFIXES = ("helicone-", "x-llmitm-")
 _HELICONE_KEY = "sk-helicone-"
@@ -26,3 +27,11 @@ def without_helicone_key(authorization: str) -> str | None:
 
 def _is_helicone_key(key: str) -> bool:
     return key.strip().removeprefix("Bearer ").startswith(_HELICONE_KEY)
+
+
+def request_id(value: str | None) -> str | None:
+    """Return a `Helicone-Request-Id` in its usual form; None where it is missing or no UUID."""
+    try:
+        return str(UUID(value)) if value else None
+    except ValueError:
+        return None
