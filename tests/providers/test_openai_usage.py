@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from llmitm.calls import Json, ReportedUsage, Usage
@@ -130,6 +130,7 @@ _USAGE = st.fixed_dictionaries(
 
 
 @given(_USAGE)
+@example({"prompt_tokens": None, "completion_tokens": 0, "total_tokens": 2, "reasoning_tokens": 1})
 def test_whatever_is_reported_no_part_is_larger_than_its_whole(usage: Json) -> None:
     read, own = openai_usage.read(usage)
     for part, whole in (

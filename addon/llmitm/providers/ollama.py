@@ -1,7 +1,7 @@
 """Ollama's own API: NDJSON streams, which are the default, and counts by the names of its engine.
 
 `prompt_eval_count` is missing where the whole prompt was still in the engine's cache: the input is then not known,
-and not 0. https://github.com/ollama/ollama/blob/main/docs/api.md (read 2026-11-24)
+and not 0.
 """
 
 from __future__ import annotations

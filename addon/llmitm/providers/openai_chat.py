@@ -23,7 +23,7 @@ class OpenAIChat(OpenAIDialect):
     name = "openai_chat"
     routes = (
         Route(re.compile(r"/deployments/(?P<model>[^/]+)/chat/completions/?$"), "chat"),
-        # Hugging Face's older addresses: https://huggingface.co/docs/inference-providers (read 2026-11-24)
+        # Hugging Face's older addresses.
         Route(re.compile(r"/models/(?P<model>.+)/v1/chat/completions/?$"), "chat"),
         Route(re.compile(r"/chat/completions/?$"), "chat"),
         Route(re.compile(r"(?<!/v2)/v1/chat/?$"), "chat"),  # Writer

@@ -95,8 +95,7 @@ def _fees(body: dict[str, Json], output: list[dict[str, Json]]) -> dict[str, int
     for item in output:
         match item.get("type"):
             case "web_search_call":
-                # Opening a page and looking for words in it are free.
-                # https://platform.openai.com/docs/pricing (read 2026-11-24)
+                # A search is what is charged; opening a page or looking for words in it is not.
                 if mapping(item.get("action")).get("type", "search") == "search":
                     unit = "web_search_preview" if previews else "web_search"
                     fees[unit] = fees.get(unit, 0) + 1

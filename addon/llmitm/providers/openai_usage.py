@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from llmitm.calls import Json, ReportedUsage, Usage
-from llmitm.providers.fields import count, mapping, number, total
+from llmitm.providers.fields import count, mapping, number
 
 _CACHED = (
     "prompt_cache_hit_tokens",
@@ -116,17 +116,15 @@ def _whole(counts: _Counts, own: ReportedUsage) -> tuple[int | None, int | None,
     if given is None and made is None:
         # Embeddings and moderations of some hosts report the total alone, and it is all input.
         return everything, None, None
-    audio = count(counts.inputs.get("audio_tokens"))
-    beyond = (everything or 0) - (given or 0) - (made or 0)
-    if beyond > 0 and made is not None:
-        if beyond == audio:
-            given = total(given, audio)
-        elif reasoning in (None, 0, beyond) and counts.usage.get("completion_tokens") is not None:
+    if given is not None and made is not None and everything is not None:
+        beyond = everything - given - made
+        if beyond > 0 and beyond == counts.inputs.get("audio_tokens"):
+            given += beyond
+        elif beyond > 0 and reasoning in (None, 0, beyond) and "completion_tokens" in counts.usage:
             made, reasoning = made + beyond, beyond
-    elif reasoning is not None and made is not None and reasoning > made:
-        made += (
-            reasoning  # Perplexity's deep research has it neither in the output nor in the total
-        )
+    if reasoning is not None and made is not None and reasoning > made:
+        # Perplexity's deep research has it neither in the output nor in the total.
+        made += reasoning
     return given, made, reasoning
 
 

@@ -31,7 +31,7 @@ def read(usage: Json, provider: str) -> Decimal | None:
     amount = money(cost)
     if amount is not None and body.get("is_byok") is True and provider in _OWN_KEY_IS_EXTRA:
         # With the user's own key `cost` is the router's fee; the upstream bills its part by itself.
-        # https://openrouter.ai/docs/use-cases/usage-accounting (read 2026-11-24)
+        # https://www.openrouter.ai/docs/use-cases/usage-accounting (read 2026-11-24)
         upstream = money(mapping(body.get("cost_details")).get("upstream_inference_cost"))
         amount += upstream or 0
     return amount
