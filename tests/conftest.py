@@ -97,6 +97,7 @@ def proxy_process(
 
 @pytest.fixture
 def proxy(proxy_process: ProxyProcess, upstream: LocalProvider) -> ProxyProcess:
-    """The session's proxy in front of `upstream`; its `rows` are those of this test."""
+    """The session's proxy in front of `upstream`; rows and log are those of this test."""
     proxy_process.forget()
+    upstream.log.clear()
     return proxy_process

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -89,8 +90,19 @@ class ProxyProcess:
         return self.all_rows()[self._seen :]
 
     def forget(self) -> None:
-        """Let `rows` begin after what is there now, once nothing is in flight."""
-        until(lambda: self.health()["in_flight"] == 0, lambda: self.health())
+        """Let `rows` begin after all calls that were made until now.
+
+        A call of our own marks the place: calls are written in the order in which they ended.
+        """
+        until(lambda: self.health()["in_flight"] == 0, self.health)
+        mark = f"mark {uuid.uuid4()}"
+        body = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": mark}]}
+        url = f"{self.url}/openai/v1/chat/completions"
+        headers = {"authorization": "Bearer none", "content-type": "application/json"}
+        request = urllib.request.Request(url, json.dumps(body).encode(), headers)
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            answer.read()
+        until(lambda: any(row["prompt"] == mark for row in self.all_rows()), self.said)
         self._seen = len(self.all_rows())
 
     def wait_for_rows(self, number: int = 1, seconds: float = 20) -> list[dict[str, Any]]:

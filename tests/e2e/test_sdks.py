@@ -76,7 +76,7 @@ def check_row(row: dict[str, Any], entry: Entry) -> None:
     assert (row["reasoning_tokens"] or 0) == entry.tokens.reasoning
     assert row["cost_usd"] > 0, row["unpriced_reason"]
     if entry.text is not None:
-        assert row["response"] == entry.text
+        assert (row["response"] or "") == entry.text
         assert row["streaming"] == any(
             name == "content-type" and value.startswith("text/event-stream")
             for name, value in entry.response_headers

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from llmitm.calls import Json
 from llmitm.demo.desk import EPOCH, Desk, required, route, texts
@@ -25,6 +26,10 @@ SERVED = {
     "gpt-5-nano": "gpt-5-nano-2025-08-07",
 }
 """Aliases and the dated models that answer to them."""
+USAGE_UNASKED = frozenset(
+    ("api.mistral.ai", "api.deepseek.com", "api.perplexity.ai", "api.cerebras.ai", "openrouter.ai")
+)
+"""Hosts whose streams have the usage in their last chunk whether one asks or not."""
 DONE = b"data: [DONE]\n\n"
 
 
@@ -106,9 +111,9 @@ def chat(request: Request, desk: Desk, match: re.Match[str]) -> Reply:
         "system_fingerprint": "fp_demo",
     }
     if streamed:
-        options = document.get("stream_options") or {}
-        reply = event_reply([*_chunks(head, said, tokens, choices, options, request.digest), DONE])
-        reply.tokens = tokens if options.get("include_usage") else None
+        extras = _Extras.of(request.host, document.get("stream_options") or {})
+        reply = event_reply([*_chunks(head, said, tokens, choices, extras, request.digest), DONE])
+        reply.tokens = tokens if extras.usage else None
     else:
         message: Json = {
             "role": "assistant",
@@ -146,18 +151,32 @@ def _deltas(said: Said, digest: str) -> Iterator[Json]:
         yield {"content": piece}
 
 
-def _chunks(
-    head: Json, said: Said, tokens: Tokens, choices: int, options: Json, digest: str
-) -> Iterator[bytes]:
-    with_usage = bool(options.get("include_usage"))
-    padded = options.get("include_obfuscation", True)
+@dataclass(frozen=True, slots=True)
+class _Extras:
+    """What a stream has beside its text."""
 
+    usage: Literal["own chunk", "last chunk"] | None
+    padding: bool
+
+    @classmethod
+    def of(cls, host: str, options: Json) -> _Extras:
+        if host in USAGE_UNASKED:
+            return cls("last chunk", padding=False)
+        padding = options.get("include_obfuscation", True)
+        return cls("own chunk" if options.get("include_usage") else None, padding)
+
+
+def _chunks(
+    head: Json, said: Said, tokens: Tokens, choices: int, extras: _Extras, digest: str
+) -> Iterator[bytes]:
     def chunk(index: int, delta: Json, finish: str | None, number: int) -> bytes:
         choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}
         body = head | {"choices": [choice]}
-        if with_usage:
+        if extras.usage == "own chunk":
             body["usage"] = None
-        if padded:
+        elif extras.usage == "last chunk" and finish is not None and index == choices - 1:
+            body["usage"] = usage(tokens)
+        if extras.padding:
             body["obfuscation"] = (digest * 2)[number % 16 : number % 16 + 3 + number % 11]
         return event(body)
 
@@ -169,9 +188,9 @@ def _chunks(
     for index in range(choices):
         number += 1
         yield chunk(index, {}, _finish(said), number)
-    if with_usage:
+    if extras.usage == "own chunk":
         last = head | {"choices": [], "usage": usage(tokens)}
-        yield event(last | {"obfuscation": digest[:7]} if padded else last)
+        yield event(last | {"obfuscation": digest[:7]} if extras.padding else last)
 
 
 def completion(request: Request, desk: Desk, match: re.Match[str]) -> Reply:
