@@ -15,6 +15,7 @@ from llmitm.calls import (
     Endpoint,
     Exchange,
     Identity,
+    ModelUsage,
     Operation,
     Outcome,
     Prompt,
@@ -317,3 +318,24 @@ def test_a_wrong_price_file_of_the_user_makes_a_call_unpriced(tmp_path: Path) ->
     assert result.usd is None
     assert result.unpriced_reason is not None
     assert "colour: no such key" in result.unpriced_reason
+
+
+def test_each_of_several_models_is_priced_at_its_own_price() -> None:
+    both = (ModelUsage("gpt-4o", USAGE), ModelUsage("gpt-4o-mini", USAGE))
+    result = charged(answer=Answer(usage=replace(USAGE, input_tokens=2000), by_model=both))
+    assert result.usd == USD + Decimal("0.00021")
+    assert result.price_id == "openai/gpt-4o + openai/gpt-4o-mini"
+    assert sum(result.parts.values()) == result.usd
+
+
+def test_one_unknown_model_among_several_leaves_the_call_unpriced() -> None:
+    both = (ModelUsage("gpt-4o", USAGE), ModelUsage("of-my-own", USAGE))
+    result = charged(answer=Answer(usage=USAGE, by_model=both))
+    assert result.usd is None
+    assert "of-my-own" in (result.unpriced_reason or "")
+
+
+def test_a_model_named_by_the_user_goes_before_what_the_answer_says_of_several() -> None:
+    both = (ModelUsage("gpt-4o-mini", USAGE), ModelUsage("of-my-own", USAGE))
+    answer = Answer(usage=USAGE, by_model=both)
+    assert charged(answer=answer, identity=Identity(model_override="gpt-4o")).usd == USD

@@ -139,6 +139,14 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelUsage:
+    """What one of several models used for a call."""
+
+    model: str
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
 class ReportedUsage:
     """The provider's own five numbers, never added up or subtracted."""
 
@@ -180,6 +188,8 @@ class Answer:
     finish_reason: str | None = None
     """Verbatim, of the first choice."""
     usage: Usage = field(default_factory=Usage)
+    by_model: Sequence[ModelUsage] = ()
+    """Where several models, each at its own price, worked on the answer: what each used. They add up to `usage`."""
     reported: ReportedUsage = field(default_factory=ReportedUsage)
     error_type: str | None = None
     error_message: str | None = None

@@ -125,24 +125,49 @@ def _from_table(
     table: PriceTable,
 ) -> Cost | Unpriced:
     measured, attributes = _measures(endpoint, prompt.document, answer.document)
-    usage = {**measured, **units(answer.usage)}
     tier = "batch" if endpoint.operation == "batch" else answer.service_tier or prompt.service_tier
     at = datetime.fromtimestamp(exchange.started_at, UTC)
+
+    def price(model: str, usage: Mapping[str, Quantity]) -> Cost | Unpriced:
+        return table.price(
+            usage,
+            model=model,
+            provider=endpoint.provider,
+            at=at,
+            tier=tier.lower() if tier else None,
+            geo=answer.inference_geo,
+            host=exchange.host,
+            path=exchange.path.partition("?")[0],
+            speed=answer.speed,
+            attributes=attributes,
+        )
+
+    if answer.by_model and not identity.model_override:
+        return _together([price(part.model, units(part.usage)) for part in answer.by_model])
     names = _names(endpoint, prompt, answer, identity)
     known = [name for name in names if table.find(name, endpoint.provider)]
     if not names:
         return Unpriced("the call names no model")
-    return table.price(
-        usage,
-        model=(known or names)[0],
-        provider=endpoint.provider,
-        at=at,
-        tier=tier.lower() if tier else None,
-        geo=answer.inference_geo,
-        host=exchange.host,
-        path=exchange.path.partition("?")[0],
-        speed=answer.speed,
-        attributes=attributes,
+    return price((known or names)[0], {**measured, **units(answer.usage)})
+
+
+def _together(priced: Iterable[Cost | Unpriced]) -> Cost | Unpriced:
+    """Return the cost of a call that several models, each with a price block of its own, worked on."""
+    costs: list[Cost] = []
+    for each in priced:
+        if isinstance(each, Unpriced):
+            return each
+        costs.append(each)
+    parts: dict[str, Decimal] = {}
+    for cost in costs:
+        for unit, usd in cost.parts.items():
+            parts[unit] = parts.get(unit, Decimal(0)) + usd
+    return Cost(
+        usd=sum((cost.usd for cost in costs), Decimal(0)),
+        price_id=" + ".join(dict.fromkeys(cost.price_id for cost in costs)),
+        parts=parts,
+        working=tuple(line for cost in costs for line in cost.working),
+        notes=tuple(dict.fromkeys(note for cost in costs for note in cost.notes)),
     )
 
 

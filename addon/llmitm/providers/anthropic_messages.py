@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 
-from llmitm.calls import Answer, Endpoint, Json, ReportedUsage, ToolCall, Usage
+from llmitm.calls import Answer, Endpoint, Json, ModelUsage, ReportedUsage, ToolCall, Usage
 from llmitm.providers.anthropic_base import AnthropicDialect
 from llmitm.providers.anthropic_stream import MessageAssembler
 from llmitm.providers.base import Assembler, Head, Route
@@ -47,6 +47,7 @@ class AnthropicMessages(AnthropicDialect):
         if head.prompt.streaming and answer.finish_reason is None:
             # The stream broke off: `message_start` counts no more than the first of the output.
             answer.usage = replace(answer.usage, output_tokens=None)
+        answer.by_model = _by_model(usage, answer.model)
         answer.reported = reported(usage)
         answer.service_tier = filled(usage.get("service_tier"))
         answer.inference_geo = filled(usage.get("inference_geo"))
@@ -79,7 +80,31 @@ def reported(usage: dict[str, Json]) -> ReportedUsage:
 
 def read_usage(usage: dict[str, Json]) -> Usage:
     """Return a usage object in the one form; input is fresh, read and written tokens together."""
-    passes = [usage, *_passes_left_out(usage)]
+    return _sum([usage, *_passes_left_out(usage)])
+
+
+def _by_model(usage: dict[str, Json], model: str | None) -> tuple[ModelUsage, ...]:
+    """Return what each model used, where an advisor's passes name one of its own."""
+    others: dict[str, list[dict[str, Json]]] = {}
+    own = [usage]
+    for each in _passes_left_out(usage):
+        name = filled(each.get("model"))
+        if name is None or name == model:
+            own.append(each)
+        else:
+            others.setdefault(name, []).append(each)
+    if not others or model is None:
+        return ()
+    parts = {model: own, **others}
+    return tuple(ModelUsage(name, _sum(passes)) for name, passes in parts.items())
+
+
+def _passes_left_out(usage: dict[str, Json]) -> list[dict[str, Json]]:
+    passes = map(mapping, items(usage.get("iterations")))
+    return [each for each in passes if each.get("type") in _CONTINUED]
+
+
+def _sum(passes: list[dict[str, Json]]) -> Usage:
     own = [reported(each) for each in passes]
     if own[0].input is None and own[0].output is None:
         return Usage()
@@ -95,18 +120,8 @@ def read_usage(usage: dict[str, Json]) -> Usage:
         cache_write_5m_tokens=total(*(count(w.get("ephemeral_5m_input_tokens")) for w in writes)),
         cache_write_1h_tokens=total(*(count(w.get("ephemeral_1h_input_tokens")) for w in writes)),
         reasoning_tokens=total(*(each.reasoning for each in own)),
-        other=_server_tools(mapping(usage.get("server_tool_use"))),
+        other=_server_tools(mapping(passes[0].get("server_tool_use"))),
     )
-
-
-def _passes_left_out(usage: dict[str, Json]) -> list[dict[str, Json]]:
-    """Return the passes that are billed beside the top level.
-
-    An advisor's pass names a model of its own; it is priced as the message's, for a call has one price block, and
-    docs/accuracy.md says so.
-    """
-    passes = map(mapping, items(usage.get("iterations")))
-    return [each for each in passes if each.get("type") in _CONTINUED]
 
 
 def _server_tools(counts: dict[str, Json]) -> dict[str, int | float]:

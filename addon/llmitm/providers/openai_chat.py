@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from llmitm.calls import Answer, Endpoint, Json, ToolCall
+from llmitm.calls import Answer, Endpoint, Json, ModelUsage, ToolCall
 from llmitm.providers import openai_usage
 from llmitm.providers.base import Assembler, Head, Route
 from llmitm.providers.fields import filled, first, items, mapping, text
@@ -47,11 +47,25 @@ class OpenAIChat(OpenAIDialect):
             # Groq's extension; Moonshot's last chunk.
             usage = mapping(body.get("x_groq")).get("usage") or choice.get("usage")
             answer.usage, answer.reported = openai_usage.read(usage)
+        answer.by_model = _by_model(body)
         message = mapping(choice.get("message"))
         if isinstance(body.get("choices"), list):
             _read_message(answer, message)
         answer.finish_reason = _finish_reason(choice)
         return answer
+
+
+def _by_model(body: dict[str, Json]) -> tuple[ModelUsage, ...]:
+    """Return what each model used of Groq's compound ones, whose usage is the sum.
+
+    https://console.groq.com/docs/compound (read 2026-11-24)
+    """
+    breakdown = body.get("usage_breakdown") or mapping(body.get("x_groq")).get("usage_breakdown")
+    models = map(mapping, items(mapping(breakdown).get("models")))
+    parts = [
+        (filled(each.get("model")), openai_usage.read(each.get("usage"))[0]) for each in models
+    ]
+    return tuple(ModelUsage(name, usage) for name, usage in parts if name)
 
 
 def _read_message(answer: Answer, message: dict[str, Json]) -> None:
