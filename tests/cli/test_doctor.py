@@ -6,13 +6,16 @@ import json
 import os
 import shutil
 import socket
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import certifi
 import pytest
 
+from harness import running_proxy, until
 from llmitm.cli import main
+from llmitm.demo.provider import LocalProvider
 from llmitm.home import Home
 from llmitm.providers import hosts
 from llmitm.runtimes import RUNTIMES, prove
@@ -90,6 +93,29 @@ def test_a_port_that_is_taken(home: Home, capsys: pytest.CaptureFixture[str]) ->
     assert code == 1
     assert str(port) in found["proxy"]["text"]
     assert found["proxy"]["fix"]
+
+
+def test_a_client_that_refused_the_running_proxy(
+    home: Home, upstream: LocalProvider, capsys: pytest.CaptureFixture[str]
+) -> None:
+    curl = shutil.which("curl")
+    if curl is None:
+        pytest.skip("curl is not on PATH")
+    with running_proxy("llmitm", home, upstream) as proxy:
+        home.running.write_text(json.dumps({"pid": proxy.process.pid, "port": proxy.port}))
+        code, found = findings(capsys, "--quick")
+        assert (code, found["proxy"]["state"]) == (0, "ok")
+        assert proxy.url in found["proxy"]["text"]
+        command = [curl, "-sS", "--cacert", certifi.where(), "https://api.openai.com/v1/models"]
+        done = subprocess.run(
+            command, env=proxy.environment(), capture_output=True, text=True, check=False
+        )
+        assert "certificate" in done.stderr
+        until(lambda: proxy.health()["refusals"])
+        code, found = findings(capsys, "--quick")
+    assert (code, found["refused"]["state"]) == (1, "problem")
+    assert "api.openai.com" in found["refused"]["text"]
+    assert upstream.log == []
 
 
 def test_a_key_that_others_can_read(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
