@@ -24,6 +24,8 @@ from llmitm.calls import Json
 from llmitm.demo.provider import LocalProvider
 from llmitm.environment import variables
 from llmitm.home import Home
+from llmitm.providers.hosts import load
+from llmitm.trust import ensure
 
 ROOT = Path(__file__).resolve().parents[1]
 Kind = Literal["addon", "llmitm"]
@@ -145,6 +147,8 @@ def running_proxy(
 ) -> Iterator[ProxyProcess]:
     """Start a proxy whose every upstream connection goes to `upstream`; end it with the block."""
     home.create()
+    # `llmitm.mitm` does this itself; whoever starts mitmdump by hand names a confdir that is there.
+    ensure(home, load().names())
     base = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
     base |= {"LLMITM_HOME": str(home.folder), "NO_COLOR": "1", **(environment or {})}
     own = base | {

@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from harness import ROOT, ProxyProcess, until
+from harness import ROOT, ProxyProcess, running_proxy, until
 from llmitm.demo.log import Entry
 from llmitm.demo.provider import LocalProvider
+from llmitm.home import Home
 
 CLIENTS = Path(__file__).parent / "clients"
 NODE = ROOT / "tests" / "node"
@@ -130,3 +131,12 @@ def test_versions_of_http_log_the_same(proxy: ProxyProcess, upstream: LocalProvi
     assert [entry.http_version for entry in upstream.log] == ["HTTP/1.1", "HTTP/2.0"]
     same = ("model", "response", "input_tokens", "output_tokens", "cost_usd", "finish_reason")
     assert [rows[0][name] for name in same] == [rows[1][name] for name in same]
+
+
+def test_mitmdump_with_the_addon(upstream: LocalProvider, tmp_path: Path) -> None:
+    """`mitmdump -s addon/proxy.py` logs what `llmitm proxy` does."""
+    if not has("openai"):
+        pytest.skip("openai is not installed")
+    with running_proxy("addon", Home(tmp_path / "llmitm"), upstream) as proxy:
+        results = run_client([sys.executable, str(CLIENTS / "openai_sdk.py")], proxy)
+        check_all(results, proxy, upstream)
