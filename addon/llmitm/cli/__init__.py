@@ -14,9 +14,9 @@ from llmitm.errors import LlmitmError, ProxyError, SettingsError
 
 _VERBS = {
     "capture": ("run", "proxy", "env", "demo"),
-    "look": ("explain",),
+    "look": ("ls", "show", "stats", "explain"),
     "control": ("price",),
-    "keep": ("ca", "doctor", "encodings"),
+    "keep": ("db", "ca", "doctor", "encodings"),
 }
 """Each verb is a module of this package that has `register`."""
 
@@ -85,5 +85,12 @@ def _help(subparsers: argparse._SubParsersAction[Any], verb: str) -> str:
 
 
 def _overview(arguments: argparse.Namespace) -> int:
-    print(_FIRST_STEPS)
-    return 0
+    from llmitm.home import home
+
+    place = home()
+    if not place.database.exists():
+        print(_FIRST_STEPS)
+        return 0
+    from llmitm.cli.overview import show
+
+    return show(place)

@@ -12,16 +12,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from llmitm.encodings import SHA256, cache_name
+
 if TYPE_CHECKING:
     from llmitm.home import Home
-
-SHA256 = {
-    "o200k_base": "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d",
-    "cl100k_base": "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7",
-    "p50k_base": "94b5ca7dff4d00767bc256fdd1b27e5b17361d7b8a5f968547f9f23eb70d2069",
-    "r50k_base": "306cd27f03c1a714eca7108e03d66b7dc042abe8c258b44c199a7ed9838dd930",
-}
-"""https://github.com/openai/tiktoken/blob/main/tiktoken_ext/openai_public.py (read 2026-11-24)"""
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -47,8 +41,6 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def present(place: Home) -> list[str]:
     """Return the names of the encodings that are there."""
-    from llmitm.estimate import cache_name
-
     return [name for name in SHA256 if (place.encodings / cache_name(name)).is_file()]
 
 
@@ -98,7 +90,6 @@ def _download(place: Home) -> int:
 
 def _copy(place: Home, source: Path) -> int:
     from llmitm import files
-    from llmitm.estimate import cache_name
 
     code = 1
     for name, expected in SHA256.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from llmitm.home import Home
 
 _REFUSALS_SHOWN = 1
+_MODELS_SHOWN = 3
 
 
 def show(
@@ -17,12 +19,57 @@ def show(
 ) -> None:
     """Print what a run was, and the fix where a client did not trust us."""
     labels = "".join(f" · {name}={value}" for name, value in tags.items())
-    lines = [f"llmitm: run {run_id}{labels} · {duration(seconds)}"]
+    lines = [f"llmitm: run {run_id}{labels} · {duration(seconds)}", *_calls(place, run_id)]
     lines.extend(
         f"llmitm: {refusal}: refused our certificate, its calls failed. See: llmitm doctor"
         for refusal in refusals[:_REFUSALS_SHOWN]
     )
     print("\n".join(lines), file=sys.stderr)
+
+
+def _calls(place: Home, run_id: str) -> list[str]:
+    """Return what the run's calls add up to, and where to look next."""
+    from llmitm.cli.output import count, money, seconds, share
+    from llmitm.errors import StoreError
+    from llmitm.store.filters import Filter
+    from llmitm.store.reader import reading
+
+    run = Filter(run=run_id)
+    try:
+        with reading(place.database) as log:
+            sums = log.sums(run)
+            models = log.sums(run, ["model"])
+            half, most, slowest = log.quantiles(run, (0.5, 0.95, 1))
+    except (StoreError, sqlite3.Error) as error:
+        return [f"llmitm: its calls cannot be shown: {error}"]
+    if not sums:
+        return ["llmitm: no LLM calls were seen; if there should have been: llmitm doctor"]
+    (whole,) = sums
+    extras = [
+        f"{number} {name}"
+        for number, name in (
+            (whole.errors, "failed"),
+            (whole.unpriced, "unpriced"),
+            (whole.estimated, "estimated"),
+        )
+        if number
+    ]
+    names = " · ".join(
+        f"{each.by[0] or 'no model'} {each.calls}" for each in models[:_MODELS_SHOWN]
+    )
+    return [
+        " · ".join(
+            [
+                f"llmitm: {count(whole.calls)} calls",
+                f"{count(whole.input_tokens)} in ({share(whole.cached_input_tokens, whole.input_tokens)} cached)",
+                f"{count(whole.output_tokens)} out",
+                money(whole.cost_nanousd),
+                *extras,
+            ]
+        ),
+        f"llmitm: {names} · p50 {seconds(half)} · p95 {seconds(most)} · slowest {seconds(slowest)}",
+        f"llmitm: look: llmitm ls --run {run_id} · llmitm show last · llmitm stats",
+    ]
 
 
 def duration(seconds: float) -> str:

@@ -1,0 +1,139 @@
+"""`llmitm db`: the log as a file: where it is, what it holds, a copy of it, and what is to go."""
+
+from __future__ import annotations
+
+import argparse
+import sqlite3
+import sys
+from contextlib import closing
+from pathlib import Path
+
+from llmitm.cli.filtering import add_filters, wanted
+from llmitm.cli.output import Column, as_json, table
+from llmitm.errors import LlmitmError
+
+_MOST_EXPORTED = 1_000_000
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the verb `db` to the command line."""
+    parser = subparsers.add_parser(
+        "db", help="the log's file: path, sql, schema, backup, prune, export", description=__doc__
+    )
+    verbs = parser.add_subparsers(metavar="WHAT", required=True)
+    verbs.add_parser("path", help="where it is").set_defaults(run=_path)
+    verbs.add_parser("schema", help="its tables and views").set_defaults(run=_schema)
+    sql = verbs.add_parser("sql", help="the rows of a query; the log is only read")
+    sql.add_argument("query")
+    sql.add_argument("--json", action="store_true")
+    sql.set_defaults(run=_sql)
+    backup = verbs.add_parser("backup", help="a copy, whole even while the proxy writes")
+    backup.add_argument("file", type=Path)
+    backup.set_defaults(run=_backup)
+    prune = verbs.add_parser("prune", help="remove what is old; the sums stay")
+    prune.add_argument("--older", type=_days, required=True, metavar="30d", help="days to keep")
+    prune.add_argument("--bodies", action="store_true", help="only prompts and answers")
+    prune.set_defaults(run=_prune)
+    export = verbs.add_parser("export", help="calls with their bodies, as JSON lines")
+    add_filters(export)
+    export.add_argument("-n", type=int, default=_MOST_EXPORTED, metavar="N")
+    export.set_defaults(run=_export)
+
+
+def _path(arguments: argparse.Namespace) -> int:
+    from llmitm.home import home
+
+    print(home().database)
+    return 0
+
+
+def _schema(arguments: argparse.Namespace) -> int:
+    from llmitm.home import home
+    from llmitm.store.reader import reading
+
+    with reading(home().database) as log:
+        for row in log.query(
+            "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY type, name"
+        ):
+            print(f"{row['sql']};\n")
+    return 0
+
+
+def _sql(arguments: argparse.Namespace) -> int:
+    from llmitm.home import home
+    from llmitm.store.reader import reading
+
+    with reading(home().database) as log:
+        try:
+            rows = log.query(arguments.query)
+        except sqlite3.Error as error:
+            raise LlmitmError(f"{error}; llmitm db schema shows what there is") from error
+    if arguments.json:
+        as_json(rows, "json")
+    elif rows:
+        columns = [Column(name) for name in rows[0]]
+        table(
+            columns,
+            [["" if value is None else str(value) for value in row.values()] for row in rows],
+        )
+    return 0
+
+
+def _backup(arguments: argparse.Namespace) -> int:
+    from llmitm.home import home
+    from llmitm.store.reader import reading
+
+    target: Path = arguments.file
+    if target.exists():
+        raise LlmitmError(f"{target} exists; name a file that does not")
+    target.touch(mode=0o600)
+    with reading(home().database) as log, closing(sqlite3.connect(target)) as copy:
+        log.db.conn.backup(copy)
+    print(f"{target}: {target.stat().st_size / 1e6:.1f} MB", file=sys.stderr)
+    return 0
+
+
+def _prune(arguments: argparse.Namespace) -> int:
+    from llmitm.home import home
+    from llmitm.store.retention import Retention
+    from llmitm.store.writer import Writer
+
+    place = home()
+    if not place.database.exists():
+        raise LlmitmError(f"{place.database}: there is no log yet")
+    days = arguments.older
+    retention = Retention(keep_bodies_days=days) if arguments.bodies else Retention(keep_days=days)
+    before = place.database.stat().st_size
+    with closing(Writer(place.database, retention)) as writer:
+        while writer.tidy():
+            pass
+    after = place.database.stat().st_size
+    print(
+        f"{place.database}: {before / 1e6:.1f} MB before, {after / 1e6:.1f} MB now", file=sys.stderr
+    )
+    return 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from llmitm.home import home
+    from llmitm.store.reader import reading
+
+    with reading(home().database) as log:
+        for call in log.recent(wanted(arguments), arguments.n):
+            request, response = log.bodies(call["id"])
+            properties = log.properties(call["key"])
+            record = {
+                **call,
+                "properties": properties,
+                "request_body": request,
+                "response_body": response,
+            }
+            as_json([record], "jsonl")
+    return 0
+
+
+def _days(text: str) -> int:
+    number = text.removesuffix("d")
+    if not number.isdecimal() or not int(number):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of days, such as 30d")
+    return int(number)

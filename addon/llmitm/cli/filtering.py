@@ -1,0 +1,91 @@
+"""The filters that `ls`, `stats` and `db export` have in common, under the names that JSON and columns have too."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING
+
+from llmitm.cli.options import add_tags
+from llmitm.errors import LlmitmError
+
+if TYPE_CHECKING:
+    from llmitm.store.filters import Filter
+
+_AGO = re.compile(r"(\d+)\s*([smhdw])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def add_filters(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument(
+        "--since", type=moment, metavar="WHEN", help="2h, 3d, today, or a date or time"
+    )
+    parser.add_argument("--until", type=moment, metavar="WHEN", help="the same; not included")
+    parser.add_argument(
+        "--model", help="a name, with or without its date, or a pattern such as 'claude-*'"
+    )
+    parser.add_argument("--provider")
+    parser.add_argument("--user")
+    parser.add_argument("--run", dest="run_id", metavar="ID", help="a run of llmitm run")
+    parser.add_argument("--session")
+    parser.add_argument("--client", help="part of the user agent")
+    parser.add_argument("--status", help="429, 4xx or '>=400'")
+    parser.add_argument("--errors", action="store_true", help="only calls that did not end well")
+    parser.add_argument("--min-cost", type=_usd, metavar="USD")
+    parser.add_argument("-q", "--text", metavar="WORDS", help="in prompts and answers")
+    add_tags(parser)
+
+
+def wanted(arguments: argparse.Namespace) -> Filter:
+    """Return what was asked for."""
+    from llmitm.store.filters import Filter
+
+    tags = dict(arguments.tags)
+    return Filter(
+        since=arguments.since,
+        until=arguments.until,
+        model=arguments.model,
+        provider=arguments.provider,
+        user=arguments.user or tags.pop("user", None),
+        run=arguments.run_id,
+        session=arguments.session or tags.pop("session", None),
+        client=arguments.client,
+        properties=tags,
+        status=arguments.status,
+        errors=arguments.errors,
+        min_cost=arguments.min_cost,
+        text=arguments.text,
+    )
+
+
+def moment(text: str, now: datetime | None = None) -> datetime:
+    """Return the time that a person means: `2h` ago, `today`, `yesterday`, a date, or a time, local by default.
+
+    Raises `LlmitmError`.
+    """
+    now = now or datetime.now(UTC).astimezone()
+    if match := _AGO.fullmatch(text):
+        return now - timedelta(**{_UNITS[match[2]]: int(match[1])})
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    if text in ("today", "yesterday"):
+        return midnight if text == "today" else midnight - timedelta(days=1)
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no time: allowed are 30m, 2h, 3d, today, 2026-11-24, 2026-11-24T08:30"
+        ) from None
+    return found if found.tzinfo else found.astimezone()
+
+
+def _usd(text: str) -> Decimal:
+    try:
+        amount = Decimal(text.removeprefix("$"))
+    except InvalidOperation:
+        raise argparse.ArgumentTypeError(f"{text!r} is no amount in USD, such as 0.05") from None
+    if not amount.is_finite():
+        raise LlmitmError(f"{text!r} is no amount in USD, such as 0.05")
+    return amount

@@ -1,0 +1,117 @@
+"""How values look: tables on a terminal, plain columns in a pipe, JSON on demand."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+_NANO = Decimal(10**9)
+_THOUSAND = 1_000
+_SMALL = Decimal("0.0001")
+
+
+class Column(NamedTuple):
+    """A column of a table."""
+
+    title: str
+    right: bool = False
+    style: str | None = None
+    wide: bool = False
+    """Takes what room is left, and is cut where there is none."""
+
+
+def table(
+    columns: Sequence[Column], rows: Iterable[Sequence[str]], *, total: Sequence[str] | None = None
+) -> None:
+    """Print rows: with rich on a terminal, as columns between tabs in a pipe."""
+    if not sys.stdout.isatty():
+        for row in rows:
+            print("\t".join(cell.replace("\n", " ").replace("\t", " ") for cell in row))
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(
+        box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, show_footer=total is not None
+    )
+    for number, column in enumerate(columns):
+        drawn.add_column(
+            column.title,
+            footer=total[number] if total else "",
+            footer_style="bold",
+            justify="right" if column.right else "left",
+            style=column.style,
+            no_wrap=True,
+            overflow="ellipsis",
+            ratio=1 if column.wide else None,
+        )
+    for row in rows:
+        drawn.add_row(*(Text.from_ansi(cell.replace("\n", " ")) for cell in row))
+    drawn.expand = any(column.wide for column in columns)
+    Console().print(drawn)
+
+
+def as_json(records: Sequence[Mapping[str, Any]], form: str) -> None:
+    """Print records as `json` (one array), `jsonl` (one a line) or `csv`."""
+    if form == "json":
+        print(json.dumps(list(records), ensure_ascii=False, indent=2))
+    elif form == "jsonl":
+        for record in records:
+            print(json.dumps(record, ensure_ascii=False), flush=True)
+    elif records:
+        writer = csv.DictWriter(sys.stdout, list(records[0]))
+        writer.writeheader()
+        writer.writerows(records)
+
+
+def money(nanousd: int | None) -> str:
+    """Return an amount with as many digits as it needs; `unpriced` where it is not known."""
+    if nanousd is None:
+        return "unpriced"
+    usd = nanousd / _NANO
+    if usd == 0:
+        return "$0"
+    if usd < _SMALL:
+        return f"${usd:.7f}".rstrip("0")
+    return f"${usd:,.4f}" if usd < 10 else f"${usd:,.2f}"
+
+
+def count(number: int | None) -> str:
+    """Return a number of tokens or calls, short: `950`, `41.2k`, `1.9M`."""
+    if number is None:
+        return "–"
+    if number < 10_000:
+        return f"{number:,}"
+    for unit in ("k", "M", "G"):
+        number_ = number / _THOUSAND ** ("kMG".index(unit) + 1)
+        if number_ < 999.95:
+            return f"{number_:.1f}{unit}"
+    return f"{number:,}"
+
+
+def share(part: int | None, whole: int | None) -> str:
+    """Return a share in percent."""
+    return f"{part / whole:.0%}" if part and whole else "–"
+
+
+def seconds(milliseconds: float | None) -> str:
+    """Return a time in seconds."""
+    if milliseconds is None:
+        return "–"
+    return f"{milliseconds / 1000:.2f}s" if milliseconds < 10_000 else f"{milliseconds / 1000:.0f}s"
+
+
+def clock(milliseconds: int, *, utc: bool = False) -> str:
+    """Return a time of day; with its date where it is not today's."""
+    at = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    now = datetime.now(UTC)
+    if not utc:
+        at, now = at.astimezone(), now.astimezone()
+    return at.strftime("%H:%M:%S" if at.date() == now.date() else "%Y-%m-%d %H:%M")

@@ -1,0 +1,158 @@
+"""`llmitm show`: one call, whole: what was asked and answered, what it took, how its price was worked out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from llmitm.cli.ls import what
+from llmitm.cli.output import as_json, clock, count, money, seconds
+
+if TYPE_CHECKING:
+    from llmitm.store.reader import Reader, Record
+
+_TOKENS = (
+    ("input", "input_tokens"),
+    ("  cached", "cached_input_tokens"),
+    ("  cache write", "cache_write_tokens"),
+    ("  audio", "input_audio_tokens"),
+    ("  image", "input_image_tokens"),
+    ("output", "output_tokens"),
+    ("  reasoning", "reasoning_tokens"),
+    ("  audio", "output_audio_tokens"),
+    ("  image", "output_image_tokens"),
+)
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the verb `show` to the command line."""
+    parser = subparsers.add_parser(
+        "show", help="one call: conversation, usage, price, times", description=__doc__
+    )
+    parser.add_argument(
+        "call", nargs="?", default="last", metavar="CALL", help="an id or its end, last, or @3"
+    )
+    parser.add_argument("--utc", action="store_true", help="times in UTC")
+    forms = parser.add_mutually_exclusive_group()
+    forms.add_argument("--raw", action="store_true", help="both bodies as they are stored")
+    forms.add_argument("--json", action="store_true", help="everything, as JSON")
+    forms.add_argument(
+        "--curl", action="store_true", help="the request as a curl command, without its key"
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from llmitm.home import home
+    from llmitm.store.reader import reading
+
+    with reading(home().database) as log:
+        call = log.call(arguments.call)
+        request, response = log.bodies(call["id"])
+        if arguments.json:
+            bodies = {"request_body": request, "response_body": response}
+            as_json([{**call, "properties": log.properties(call["key"]), **bodies}], "json")
+        elif arguments.raw:
+            print(request or "", response or "", sep="\n\n")
+        elif arguments.curl:
+            print(_curl(call, request))
+        else:
+            _show(log, call, request, utc=arguments.utc)
+    return 0
+
+
+def _show(log: Reader, call: Record, request: str | None, *, utc: bool) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+
+    console = Console(highlight=False)
+    asked = call["model_requested"]
+    model = call["model"] or call["operation"]
+    shown = f"{asked} → {model}" if asked and asked != model else model
+    console.print(
+        f"[bold]{escape(shown)}[/]  {call['provider']} · {call['operation']} · {escape(what(call).split(' ', 1)[0])} {call['outcome']}"
+    )
+    console.print(
+        f"[dim]{call['id']} · {clock(call['started_at'], utc=utc)} · {escape(call['method'])} {escape(call['host'] + call['path'])}[/]"
+    )
+    for title, text in _conversation(call, request):
+        console.print(f"\n[bold cyan]{title}[/]")
+        console.print(escape(text))
+    console.print("\n[bold cyan]usage and cost[/]")
+    for line in _usage(call):
+        console.print(escape(line))
+    console.print("\n[bold cyan]times[/]")
+    console.print(
+        f"first byte {seconds(call['first_byte_ms'])} · first content {seconds(call['first_content_ms'])} · total {seconds(call['latency_ms'])}"
+    )
+    about = list(_about(log, call))
+    if about:
+        console.print("\n[bold cyan]about[/]")
+        for line in about:
+            console.print(escape(line))
+
+
+def _conversation(call: Record, request: str | None) -> Iterator[tuple[str, str]]:
+    if request is None:
+        yield "request", "the body is not kept"
+    elif call["prompt"]:
+        earlier = f"  (goes on from {call['parent_id']})" if call["parent_id"] else ""
+        yield f"asked{earlier}", call["prompt"]
+    if call["response"]:
+        yield "answered", call["response"]
+    if call["tool_calls"]:
+        yield "tools to run", ", ".join(call["tool_calls"])
+    if call["error_type"] or call["error_message"]:
+        yield "error", ": ".join(filter(None, (call["error_type"], call["error_message"])))
+
+
+def _usage(call: Record) -> Iterator[str]:
+    for title, column in _TOKENS:
+        if call[column]:
+            yield f"{title:<14} {count(call[column]):>12} tokens"
+    for unit, number in (call["other_units"] or {}).items():
+        yield f"{unit:<14} {number:>12}"
+    if call["usage_source"] != "reported":
+        yield f"tokens: {call['usage_source']}"
+    for unit, part in (call["cost_parts"] or {}).items():
+        yield f"{unit:<14} {money(part):>12}"
+    yield f"{'cost':<14} {money(call['cost_nanousd']):>12}  {call['price_id'] or call['unpriced_reason'] or ''}".rstrip()
+    if call["table_cost_nanousd"] is not None:
+        yield f"{'by the table':<14} {money(call['table_cost_nanousd']):>12}  (the cost is what the provider said)"
+
+
+def _about(log: Reader, call: Record) -> Iterator[str]:
+    for title, column in (
+        ("client", "client"),
+        ("user", "user"),
+        ("session", "session_id"),
+        ("run", "run_id"),
+        ("key", "api_key"),
+        ("finish", "finish_reason"),
+        ("tier", "service_tier"),
+    ):
+        if call[column]:
+            yield f"{title:<14} {call[column]}"
+    for name, value in log.properties(call["key"]).items():
+        yield f"{name:<14} {value}"
+    for note in call["notes"] or ():
+        yield f"note           {note}"
+
+
+def _curl(call: Record, request: str | None) -> str:
+    lines = [f"curl -X {call['method']} {shlex.quote('https://' + call['host'] + call['path'])}"]
+    lines.append("-H 'content-type: application/json'")
+    lines.append('-H "authorization: Bearer $API_KEY"')
+    if request:
+        lines.append(f"-d {shlex.quote(_without_space(request))}")
+    return " \\\n  ".join(lines)
+
+
+def _without_space(text: str) -> str:
+    try:
+        return json.dumps(json.loads(text), ensure_ascii=False)
+    except ValueError:
+        return text
