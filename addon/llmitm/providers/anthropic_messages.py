@@ -12,10 +12,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from llmitm.calls import Answer, Endpoint, Json, ModelUsage, ReportedUsage, ToolCall, Usage
+from llmitm.providers import provider_cost
 from llmitm.providers.anthropic_base import AnthropicDialect
 from llmitm.providers.anthropic_stream import MessageAssembler
 from llmitm.providers.base import Assembler, Head, Route
-from llmitm.providers.fields import count, filled, items, mapping, money, total
+from llmitm.providers.fields import count, filled, items, mapping, total
 from llmitm.wire.jsontext import compact
 
 _CONTINUED = ("compaction", "advisor_message")
@@ -52,7 +53,7 @@ class AnthropicMessages(AnthropicDialect):
         answer.service_tier = filled(usage.get("service_tier"))
         answer.inference_geo = filled(usage.get("inference_geo"))
         answer.speed = filled(usage.get("speed"))
-        answer.provider_cost_usd = money(usage.get("cost"))
+        answer.provider_cost_usd = provider_cost.read(usage, head.endpoint.provider)
         if isinstance(body.get("content"), list):
             blocks = [mapping(block) for block in body["content"]]
             answer.text = _joined(
