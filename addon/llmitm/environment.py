@@ -79,7 +79,12 @@ TABLE = (
         "Electron's downloader",
         "without it HTTPS_PROXY is ignored",
     ),
-    Row(("NODE_OPTIONS",), Value.NODE, "Node before 22.21", "has no proxy support of its own"),
+    Row(
+        ("NODE_OPTIONS",),
+        Value.NODE,
+        "Node",
+        "old ones know no proxies, new ones not in agents that a program makes itself",
+    ),
     Row(("JAVA_TOOL_OPTIONS",), Value.JAVA, "Java", "reads no proxy variables"),
     Row(
         ("SSL_CERT_FILE",),
