@@ -12,17 +12,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from llmitm.calls import Answer, Json, Prompt, Usage
+from llmitm.encodings import SHA256, cache_name
+from llmitm.wire import jsontext
 
-_FILES = {
-    "o200k_base": "https://openaipublic.blob.core.windows.net/encodings/o200k_base.tiktoken",
-    "cl100k_base": "https://openaipublic.blob.core.windows.net/encodings/cl100k_base.tiktoken",
-    "p50k_base": "https://openaipublic.blob.core.windows.net/encodings/p50k_base.tiktoken",
-    "r50k_base": "https://openaipublic.blob.core.windows.net/encodings/r50k_base.tiktoken",
-}
-"""The address of each encoding: the SHA-1 of it is the name of the file in tiktoken's cache."""
-
-_OLDER = ("gpt-4-", "gpt-3.5", "text-embedding", "gpt-35")
-_OLDEST = ("davinci-002", "babbage-002", "text-davinci")
+_OLDER = ("gpt-4-", "gpt-3.5", "gpt-35", "text-embedding", "davinci-002", "babbage-002")
+_OLDEST = ("text-davinci",)
+"""https://github.com/openai/tiktoken/blob/main/tiktoken/model.py (read 2026-11-24)"""
 _PER_MESSAGE = 3
 _PER_ANSWER = 3
 """Tokens that frame a message and prime the answer.
@@ -59,8 +54,10 @@ class Estimator:
             else "4 bytes a token, for want of encodings (llmitm encodings fetch)"
         )
         count = count or _approximate
-        texts, messages = _prompt_texts(prompt.document)
-        given = count("\n".join(texts)) + (messages * _PER_MESSAGE + _PER_ANSWER if messages else 0)
+        texts, ids, messages = _read(prompt.document)
+        given = count("\n".join(texts)) + ids
+        if messages:
+            given += messages * _PER_MESSAGE + _PER_ANSWER
         said = [answer.reasoning or "", answer.text or "", answer.refusal or ""]
         said += [part for call in answer.tool_calls for part in (call.name, call.arguments)]
         made = (
@@ -76,8 +73,12 @@ class Estimator:
         return self._counters[name]
 
     def _load(self, name: str) -> _Count | None:
-        path = self._folder / cache_name(name)
-        if not path.is_file():
+        try:
+            kept = (self._folder / cache_name(name)).read_bytes()
+        except OSError:
+            return None
+        # What is damaged tiktoken would throw away and download.
+        if hashlib.sha256(kept).hexdigest() != SHA256[name]:
             return None
         import tiktoken  # takes a while to load, and is seldom needed
 
@@ -91,15 +92,10 @@ class Estimator:
         return count
 
 
-def cache_name(encoding: str) -> str:
-    """Return the name under which tiktoken looks for an encoding's file."""
-    return hashlib.sha1(_FILES[encoding].encode(), usedforsecurity=False).hexdigest()
-
-
 def encoding_name(model: str) -> str:
     """Return the encoding of a model; what is not OpenAI's is counted with its newest."""
     name = model.rpartition("/")[2].removeprefix("ft:")
-    if name == "gpt-4" or (name.startswith(_OLDER) and not name.startswith("gpt-4-o")):
+    if name == "gpt-4" or name.startswith(_OLDER):
         return "cl100k_base"
     return "p50k_base" if name.startswith(_OLDEST) else "o200k_base"
 
@@ -108,35 +104,47 @@ def _approximate(text: str) -> int:
     return round(len(text.encode("utf-8", "surrogatepass")) / _BYTES_A_TOKEN)
 
 
-_SPOKEN = frozenset(
-    {
-        "text",
-        "content",
-        "input",
-        "prompt",
-        "system",
-        "instructions",
-        "arguments",
-        "output",
-        "name",
-        "description",
-    }
+_PARTS = (
+    "system",
+    "systemInstruction",
+    "system_instruction",
+    "instructions",
+    "messages",
+    "input",
+    "prompt",
+    "contents",
+    "tools",
 )
+"""Where a request has what the model reads."""
+_SPOKEN = frozenset(
+    {"text", "content", "input", "prompt", "system", "instructions", "arguments", "output"}
+    | {"name", "description"}
+)
+"""Fields whose text the model reads; the rest is settings, ids and media."""
+_WRITTEN = frozenset({"input", "args", "response", "parameters", "input_schema", "inputSchema"})
+"""Fields whose objects the model reads as JSON: arguments and results of tools, and their schemas."""
 
 
-def _prompt_texts(document: Json) -> tuple[list[str], int]:
-    """Return the texts of a request and the number of its messages; media and settings are not counted."""
+class _Read(NamedTuple):
+    texts: list[str]
+    ids: int
+    """Tokens that the request gives as numbers."""
+    messages: int
+
+
+def _read(document: Json) -> _Read:
+    """Return what a model reads of a request."""
     if not isinstance(document, dict):
-        return [], 0
+        return _Read([], 0, 0)
     texts: list[str] = []
-    for key in ("messages", "input", "prompt", "contents", "system", "instructions", "tools"):
-        _gather(document.get(key), texts, key)
+    ids = sum(_gather(document.get(part), texts, part) for part in _PARTS)
     turns: Any = document.get("messages") or document.get("contents")
-    return texts, len(turns) if isinstance(turns, list) else 0
+    return _Read(texts, ids, len(turns) if isinstance(turns, list) else 0)
 
 
-def _gather(value: Json, texts: list[str], key: str) -> None:
-    pending = [(value, key)]
+def _gather(value: Json, texts: list[str], key: str) -> int:
+    """Add the texts of a value; return how many tokens stand in it as numbers."""
+    pending, ids = [(value, key)], 0
     while pending:
         value, key = pending.pop()
         if isinstance(value, str):
@@ -145,4 +153,10 @@ def _gather(value: Json, texts: list[str], key: str) -> None:
         elif isinstance(value, list):
             pending.extend((each, key) for each in reversed(value))
         elif isinstance(value, dict):
-            pending.extend((each, name) for name, each in reversed(value.items()))
+            if key in _WRITTEN:
+                texts.append(jsontext.compact(value))
+            else:
+                pending.extend((each, name) for name, each in reversed(value.items()))
+        elif isinstance(value, int) and key in ("input", "prompt"):
+            ids += 1
+    return ids

@@ -6,8 +6,11 @@ Names and meanings are those of docs/headers.md. A bad value never breaks a call
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from urllib.parse import parse_qsl, urlsplit
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+from urllib.parse import parse_qsl
 
 from llmitm.calls import Exchange, Identity, Prompt
 from llmitm.policy.control import request_id, without_helicone_key
@@ -15,7 +18,24 @@ from llmitm.wire import jsontext
 
 _PROPERTY = "helicone-property-"
 _KEY_HEADERS = ("authorization", "x-api-key", "api-key", "x-goog-api-key", "xi-api-key")
-_KEY_PARAMETERS = frozenset({"key", "api_key", "api-key", "access_token"})
+"""Headers that hold a provider's key."""
+_SECRET_HEADERS = frozenset(
+    {
+        *_KEY_HEADERS,
+        "cf-aig-authorization",
+        "cookie",
+        "helicone-auth",
+        "ocp-apim-subscription-key",
+        "proxy-authorization",
+        "x-amz-security-token",
+        "x-auth-token",
+    }
+)
+_SEPARATORS = re.compile("[,;]")
+"""Between the keys of a list, the fields of AWS's signature, the cookies."""
+_KEY_PARAMETERS = frozenset(
+    {"key", "api_key", "api-key", "apikey", "access_token", "subscription-key"}
+)
 _SESSION_HEADERS = ("x-claude-code-session-id", "session-id", "session_id", "x-session-affinity")
 """How coding agents name their sessions (Claude Code, Codex, opencode), seen in November 2026."""
 _NO_EFFECT = (
@@ -27,6 +47,8 @@ _NO_EFFECT = (
     "helicone-webhook-enabled",
     "helicone-token-limit-exception-handler",
 )
+_KNOWN_TAGS = frozenset({"run_id", "user", "session", "session_name", "session_path"})
+_FREE_TEXTS = ("user", "session_id", "session_name", "session_path", "prompt_id", "client")
 _LONGEST_CLIENT = 100
 
 
@@ -61,44 +83,85 @@ def identify(exchange: Exchange, prompt: Prompt) -> Identity:
     )
 
 
+def texts(identity: Identity) -> Iterator[str]:
+    """Return what a person or program may have written anything into."""
+    yield from (text for name in _FREE_TEXTS if (text := getattr(identity, name)))
+    for name, value in identity.properties.items():
+        yield from (name, value)
+
+
+def changed(identity: Identity, change: Callable[[str], str]) -> Identity:
+    """Return an identity with each of its `texts` changed."""
+    fields: dict[str, Any] = {
+        name: change(text) for name in _FREE_TEXTS if (text := getattr(identity, name))
+    }
+    properties = {change(name): change(value) for name, value in identity.properties.items()}
+    return replace(identity, properties=properties, **fields)
+
+
 def client_retry(exchange: Exchange) -> int | None:
     """Return which retry of its own the client's SDK says this is; 0 is the first try."""
     headers = {name.lower(): value for name, value in exchange.request_headers}
     count = headers.get("x-stainless-retry-count", "")
-    if count.isdigit():
+    if count.isdecimal() and count.isascii():
         return int(count)
     for field in headers.get("amz-sdk-request", "").split(";"):
         name, _, value = field.strip().partition("=")
-        if name == "attempt" and value.isdigit():
+        if name == "attempt" and value.isdecimal() and value.isascii():
             return max(0, int(value) - 1)
     return None
 
 
 def credentials(exchange: Exchange) -> Sequence[str]:
     """Return the secrets that a call carries, to be struck out wherever they turn up again."""
-    found = [value for name, value in exchange.request_headers if name.lower() in _KEY_HEADERS]
-    found = [value.partition(" ")[2] or value for value in found]
-    if "?" in exchange.path:
-        query = parse_qsl(urlsplit(exchange.path).query)
-        found += [value for name, value in query if name.lower() in _KEY_PARAMETERS]
-    return found
+    found: list[str] = []
+    for name, value in exchange.request_headers:
+        if name.lower() in _SECRET_HEADERS:
+            found.append(_without_scheme(value))
+            for part in _SEPARATORS.split(value):
+                found += (_without_scheme(part), part.partition("=")[2])
+    return [*dict.fromkeys(filter(None, (*found, *_key_parameters(exchange))))]
+
+
+def _without_scheme(value: str) -> str:
+    """Return what stands after `Bearer`, `Basic` and the like."""
+    value = value.strip()
+    return value.partition(" ")[2].strip() or value
+
+
+def _key_parameters(exchange: Exchange) -> Sequence[str]:
+    query = exchange.path.partition("?")[2]
+    if not query:
+        return ()
+    return [value for name, value in parse_qsl(query) if name.lower() in _KEY_PARAMETERS]
 
 
 def _fingerprint(exchange: Exchange) -> str | None:
     """Return a short hash of the provider's key: enough to tell keys apart, not to find them."""
-    for value in credentials(exchange):
-        key = without_helicone_key(value)
-        if key:
+    headers = [(name.lower(), value) for name, value in exchange.request_headers]
+    values = (value for key in _KEY_HEADERS for name, value in headers if name == key)
+    for value in (*values, *_key_parameters(exchange)):
+        kept = without_helicone_key(value)
+        if kept and (key := _key(kept)):
             return hashlib.blake2b(key.encode(), digest_size=6, person=b"llmitm key").hexdigest()
     return None
 
 
+def _key(value: str) -> str:
+    """Return the part of a credential that stays the same: AWS signs each call anew, with one access key."""
+    if value.startswith("AWS4-"):
+        return value.partition("Credential=")[2].partition("/")[0]
+    return _without_scheme(value)
+
+
 def _properties(exchange: Exchange, tags: Mapping[str, str]) -> dict[str, str]:
-    known = {"run_id", "user", "session", "session_name", "session_path"}
-    properties = {name: value for name, value in tags.items() if name not in known}
+    """Return tags and properties, those of a later header before earlier ones; the first spelling of a name stays."""
+    properties = {name: value for name, value in tags.items() if name not in _KNOWN_TAGS}
+    spellings = {name.lower(): name for name in properties}
     for name, value in exchange.request_headers:
         if name.lower().startswith(_PROPERTY) and len(name) > len(_PROPERTY):
-            properties[name[len(_PROPERTY) :]] = value
+            name = name[len(_PROPERTY) :]
+            properties[spellings.setdefault(name.lower(), name)] = value
     return properties
 
 

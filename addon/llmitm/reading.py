@@ -120,8 +120,13 @@ class Reader:
             response_bytes=sum(map(len, exchange.chunks)),
             client_retry=identity.client_retry(exchange),
         )
-        step("bodies", lambda: self._keep_texts(record), None)
-        record.notes = [*who.notes, *notes, *_truncated(exchange)]
+        secrets = step("secrets", lambda: self._strike_out(record), None)
+        if secrets is None:
+            _leave_out(record)
+        elif self._keep_bodies:
+            step("bodies", lambda: self._keep_texts(record, secrets), None)
+        notes = [*who.notes, *notes, *_truncated(exchange)]
+        record.notes = [self._redactor.text(note, secrets or ()) for note in notes]
         return record
 
     def bare(self, exchange: Exchange, error: BaseException) -> Finished:
@@ -184,18 +189,30 @@ class Reader:
         notes.append(f"tokens are estimated: {estimate.method}")
         return estimate.usage
 
-    def _keep_texts(self, record: Finished) -> None:
-        """Put in what is stored: bodies as text, without secrets, large media and vectors."""
-        exchange, secrets = record.exchange, identity.credentials(record.exchange)
-        exchange.path = self._redactor.path(exchange.path)
+    def _strike_out(self, record: Finished) -> Sequence[str]:
+        """Take secrets out of what is stored beside the bodies; return those that the call carries."""
+        exchange, answer = record.exchange, record.answer
+        secrets = identity.credentials(exchange)
+        exchange.path = self._redactor.path(exchange.path, secrets)
         if record.error_message:
             record.error_message = self._redactor.text(record.error_message, secrets)
-        if not self._keep_bodies:
-            return
+            answer.error_message = record.error_message
+        told = "\n".join(identity.texts(record.identity))
+        if self._redactor.text(told, secrets) != told:
+            record.identity = identity.changed(
+                record.identity, lambda text: self._redactor.text(text, secrets)
+            )
+        return secrets
+
+    def _keep_texts(self, record: Finished, secrets: Sequence[str]) -> None:
+        """Put in the bodies as text, without secrets, large media and vectors."""
         if not record.identity.omit_request:
-            record.request_text = self._text(_request_text(exchange, record.prompt), secrets)
+            text = _request_text(record.exchange, record.prompt)
+            record.request_text = self._text(text, secrets)
         if not record.identity.omit_response:
             record.response_text = self._text(_response_text(record), secrets)
+            # It is stored and searched as a part of its own.
+            record.answer.text = self._text(record.answer.text, secrets)
 
     def _text(self, text: str | None, secrets: Sequence[str]) -> str | None:
         if text is None:
@@ -284,6 +301,13 @@ def _as_text(body: bytes) -> str | None:
     except UnicodeDecodeError:
         return None
     return None if "\0" in text or not text else text
+
+
+def _leave_out(record: Finished) -> None:
+    """Leave out what may hold a secret, where it could not be looked for."""
+    record.exchange.path = record.exchange.path.partition("?")[0]
+    record.error_message = record.answer.error_message = None
+    record.identity = Identity(run_id=record.identity.run_id)
 
 
 def _truncated(exchange: Exchange) -> list[str]:

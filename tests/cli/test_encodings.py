@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from llmitm.cli import encodings, main
-from llmitm.estimate import cache_name
+from llmitm.encodings import cache_name
 from llmitm.home import Home
 
 TEXT = b"aGVsbG8= 0\n"
