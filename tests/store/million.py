@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from decimal import Decimal
+from itertools import batched
 from pathlib import Path
 from time import perf_counter, process_time
 
@@ -30,7 +31,7 @@ def make(path: Path, count: int) -> None:
     calls = generate(chance, count)
     started = process_time()
     written = 0
-    while batch := [call for call, _ in zip(calls, range(BATCH), strict=False)]:
+    for batch in batched(calls, BATCH):
         writer.write(batch)
         written += len(batch)
         if written % 100_000 == 0:

@@ -22,7 +22,7 @@ from llmitm.calls import (
 )
 from llmitm.ids import new_id
 
-START = 1_790_000_000.0
+START = 1_700_000_000.0
 """A fixed time of the first call, so that tests do not depend on the day they run."""
 
 _FIRST = (
@@ -145,7 +145,7 @@ def chat_response(name: str, model: str, said: str | None) -> dict[str, Any]:
     return {
         "id": f"chatcmpl-{name}",
         "object": "chat.completion",
-        "created": 1_790_000_000,
+        "created": 1_700_000_000,
         "model": model,
         "choices": [
             {
