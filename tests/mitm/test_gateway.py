@@ -20,6 +20,7 @@ def gateway() -> Gateway:
         ("/openai/v1/responses?x=1", "https://api.openai.com/v1/responses?x=1"),
         ("/anthropic/v1/messages", "https://api.anthropic.com/v1/messages"),
         ("/groq/v1/chat/completions", "https://api.groq.com/openai/v1/chat/completions"),
+        ("/groq/openai/v1/chat/completions", "https://api.groq.com/openai/v1/chat/completions"),
     ],
 )
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])

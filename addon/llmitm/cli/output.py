@@ -8,7 +8,10 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from llmitm.store.reader import Sums
 
 _NANO = Decimal(10**9)
 _THOUSAND = 1_000
@@ -81,6 +84,11 @@ def money(nanousd: int | None) -> str:
     if usd < _SMALL:
         return f"${usd:.7f}".rstrip("0")
     return f"${usd:,.4f}" if usd < 10 else f"${usd:,.2f}"
+
+
+def spent(sums: Sums) -> str:
+    """Return what some calls cost together; where none of them has a price, that is not known."""
+    return money(None if sums.unpriced == sums.calls else sums.cost_nanousd)
 
 
 def count(number: int | None) -> str:

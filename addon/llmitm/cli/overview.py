@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from llmitm.cli.filtering import moment
-from llmitm.cli.output import count, money, share
+from llmitm.cli.output import count, share, spent
 
 if TYPE_CHECKING:
     from llmitm.home import Home
@@ -30,15 +30,13 @@ def show(place: Home) -> int:
     if sums:
         (day,) = sums
         print(
-            f"today   {money(day.cost_nanousd)} · {count(day.calls)} calls · {count(day.input_tokens)} in"
+            f"today   {spent(day)} · {count(day.calls)} calls · {count(day.input_tokens)} in"
             f" ({share(day.cached_input_tokens, day.input_tokens)} cached) · {count(day.output_tokens)} out"
             + (f" · {count(day.errors)} errors" if day.errors else "")
             + (f" · {count(day.unpriced)} unpriced" if day.unpriced else "")
         )
         for model in models[:_SHOWN]:
-            print(
-                f"  {money(model.cost_nanousd):>12}  {count(model.calls):>7}  {model.by[0] or '–'}"
-            )
+            print(f"  {spent(model):>12}  {count(model.calls):>7}  {model.by[0] or '–'}")
         if len(models) > _SHOWN:
             print(f"  and {len(models) - _SHOWN} more: llmitm stats --since today")
     else:

@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from llmitm.cli.filtering import add_filters, wanted
-from llmitm.cli.output import Column, as_json, count, money, seconds, share, table
+from llmitm.cli.output import Column, as_json, count, seconds, share, spent, table
 
 if TYPE_CHECKING:
     from llmitm.store.reader import Sums
@@ -71,7 +71,7 @@ def _figures(sums: Sums) -> tuple[str, ...]:
         count(sums.input_tokens),
         share(sums.cached_input_tokens, sums.input_tokens),
         count(sums.output_tokens),
-        money(sums.cost_nanousd),
+        spent(sums),
         count(sums.unpriced) if sums.unpriced else "–",
         seconds(sums.latency_ms / sums.calls if sums.calls else None),
     )

@@ -49,7 +49,9 @@ class Gateway:
             origin.port,
         )
         rest = segments[2] if len(segments) > 2 else ""
-        flow.request.path = f"{origin.base_path}/{rest}"
+        # Both /groq/v1 and /groq/openai/v1 are written; the second is what Groq's own pages say.
+        base = "" if f"/{rest}".startswith(f"{origin.base_path}/") else origin.base_path
+        flow.request.path = f"{base}/{rest}"
         default = {"https": 443, "http": 80}[origin.scheme] == origin.port
         flow.request.host_header = origin.host if default else f"{origin.host}:{origin.port}"
 
