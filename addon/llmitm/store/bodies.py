@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sqlite3
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
@@ -22,6 +23,13 @@ _MOST_REMEMBERED = 50_000
 _HASH_BYTES = 16
 _SHORT = 24
 """Characters up to which a text between chains is kept in the list: a reference would be no shorter."""
+
+
+SAID, UNDECODABLE = 1, 2
+"""Kinds of parts that are searched: JSON whose texts are what was said, and JSON whose texts are no Unicode."""
+_LONE_SURROGATE = re.compile(
+    r"\\u[dD][89abAB]..(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F]"
+)
 
 
 @dataclass(slots=True)
@@ -58,7 +66,7 @@ class Bodies:
 
     def request(self, text: str, stored: Stored) -> list[int]:
         """Write a request, return the nodes of its conversation that were there before, the latest first."""
-        cut = split(text)
+        cut = split(_storable(text))
         if cut.prompt is None and len(cut.pieces) == 1:
             cut.prompt = 0  # not a body with turns: all of it is what was asked
         places: list[int | str] = []
@@ -82,6 +90,7 @@ class Bodies:
 
     def response(self, text: str, said: str | None, stored: Stored) -> None:
         """Write a response. What was said is a part of its own, wherever it stands."""
+        text = _storable(text)
         cut = split_answer(text, said)
         if cut is not None:
             before, literal, after = cut
@@ -95,7 +104,7 @@ class Bodies:
     def answer(self, said: str | None, stored: Stored) -> None:
         """Write what was said beside the body: in several blocks of it, or not in it at all."""
         if said is not None:
-            node = self._chain([encode_basestring(said)], True)[0][0]
+            node = self._chain([_storable(encode_basestring(said))], True)[0][0]
             stored.answer_part_id, stored.answer_node_id = node.part_id, node.id
 
     def flush(self) -> None:
@@ -112,8 +121,7 @@ class Bodies:
         nodes: list[_Node] = []
         parent, new = _ROOT, 0
         for text in parts:
-            data = text.encode("utf-8", "surrogatepass")
-            digest = hashlib.blake2b(data, digest_size=_HASH_BYTES).digest()
+            digest = hashlib.blake2b(text.encode(), digest_size=_HASH_BYTES).digest()
             node = self._known(parent, digest) if new == 0 else None
             if node is None:
                 if new == 0 and parent != _ROOT:
@@ -156,12 +164,8 @@ class Bodies:
 
     def _part(self, digest: bytes, text: str, searched: bool) -> int:
         connection = self._connection
-        try:
-            cursor = connection.execute(_ADD_PART, (digest, text, searched))
-        except UnicodeEncodeError:
-            # SQLite's text holds no lone surrogates; JSON may, as an escape.
-            text = text.encode("utf-8", "backslashreplace").decode()
-            cursor = connection.execute(_ADD_PART, (digest, text, searched))
+        kind = (UNDECODABLE if _LONE_SURROGATE.search(text) else SAID) if searched else 0
+        cursor = connection.execute(_ADD_PART, (digest, text, kind))
         if cursor.rowcount == 1:
             assert cursor.lastrowid is not None
             return cursor.lastrowid
@@ -170,7 +174,7 @@ class Bodies:
             "UPDATE parts SET refs = refs + 1 WHERE hash = ? RETURNING id, searched", (digest,)
         ).fetchone()
         if searched and not was_searched:
-            search.add_late(connection, part)
+            search.add_late(connection, part, kind)
         return part
 
 
@@ -213,6 +217,15 @@ def _release_part(connection: sqlite3.Connection, part: int) -> None:
     if searched:
         search.remove(connection, part)
     connection.execute("DELETE FROM parts WHERE id = ?", (part,))
+
+
+def _storable(text: str) -> str:
+    """Return text that SQLite can hold: lone surrogates, which JSON may have as escapes, become escapes again."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode()
+    return text
 
 
 def _list(places: Sequence[int | str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 
 from sqlite_utils import Database
@@ -21,9 +22,7 @@ _CACHE_KB = 16 * 1024
 def open_writable(path: Path) -> Database:
     """Open the log to write, make it where it is missing. Raises `StoreError`, `sqlite3.Error`, `OSError`."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not path.exists():
-        # The file is private before anything is in it; SQLite gives -wal and -shm the same mode.
-        path.touch(mode=0o600)
+    _make_private(path)
     connection = sqlite3.connect(path, timeout=_BUSY_MS / 1000, check_same_thread=False)
     try:
         _claim(connection, path)
@@ -60,9 +59,25 @@ def open_readable(path: Path) -> Database:
     return Database(connection)
 
 
+def _make_private(path: Path) -> None:
+    """Close the file to others, before anything is in it; SQLite gives -wal and -shm the same mode."""
+    try:
+        path.touch(mode=0o600, exist_ok=False)
+    except FileExistsError:
+        mode = path.stat().st_mode
+        if mode & 0o077:
+            with suppress(PermissionError):  # it is somebody else's, who may share it as they like
+                path.chmod(mode & 0o700)
+
+
 def _claim(connection: sqlite3.Connection, path: Path) -> None:
     """Mark a new file as ours; refuse one that is not."""
-    found = connection.execute("PRAGMA application_id").fetchone()[0]
+    try:
+        found = connection.execute("PRAGMA application_id").fetchone()[0]
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_NOTADB:
+            raise
+        raise StoreError(f"{path} is not a database; llmitm leaves it alone") from error
     if found == APPLICATION_ID:
         return
     if found or connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:

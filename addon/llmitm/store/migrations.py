@@ -132,7 +132,7 @@ _TABLES = (
     hash BLOB NOT NULL UNIQUE, -- BLAKE2b, 16 bytes
     text TEXT NOT NULL,
     refs INTEGER NOT NULL, -- nodes
-    searched INTEGER NOT NULL -- 1 for what was said
+    searched INTEGER NOT NULL -- 1 for what was said, 2 where that is no Unicode, 0 for the rest
 )""",
     """CREATE TABLE properties (
     call_key INTEGER NOT NULL REFERENCES calls(key),

@@ -36,9 +36,9 @@ def step(connection: sqlite3.Connection) -> bool:
     return bool(count == _PARTS_A_STEP)
 
 
-def add_late(connection: sqlite3.Connection, part: int) -> None:
+def add_late(connection: sqlite3.Connection, part: int, kind: int) -> None:
     """Let a part be found that was written before without."""
-    connection.execute("UPDATE parts SET searched = 1 WHERE id = ?", (part,))
+    connection.execute("UPDATE parts SET searched = ? WHERE id = ?", (kind, part))
     if part <= searched_to(connection):
         connection.execute(
             "INSERT INTO search (rowid, text) SELECT id, text FROM part_text WHERE id = ?", (part,)

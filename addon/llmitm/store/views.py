@@ -34,7 +34,7 @@ def iso(milliseconds: str) -> str:
 def _said(text: str) -> str:
     """Return SQL for the plain text of a message, or of a text that was sent alone."""
     element = _ELEMENT.format(text)
-    return f"""CASE WHEN NOT json_valid({element}) THEN {text} ELSE coalesce((
+    return f"""CASE WHEN searched = 2 OR NOT json_valid({element}) THEN {text} ELSE coalesce((
         SELECT group_concat(atom, char(10)) FROM json_tree({element})
         WHERE type = 'text' AND (key IN ({_SAID}) OR key IS NULL OR typeof(key) = 'integer')
             AND atom NOT GLOB 'data:*;base64,*'
