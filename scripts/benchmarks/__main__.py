@@ -24,7 +24,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="write the raw numbers there")
     options = parser.parse_args()
     names = options.only or list(COMMANDS)
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 120)
     with (
         tempfile.TemporaryDirectory(prefix="llmitm-bench-") as folder,
         started(names, Path(folder)) as targets,

@@ -98,16 +98,17 @@ def _ended(console: Console, name: str, process: subprocess.Popen[str]) -> bool:
 def _look(console: Console, home: Home) -> None:
     """Show what the log holds, by the commands that anyone would use."""
     database = str(home.database)
-    columns = ("model", "prompt", "output_tokens", "cost_usd")
-    chosen = [word for column in columns for word in ("-c", column)]
-    rows = ["rows", database, "requests", *chosen, "--limit", "3"]
-    shown = f"sqlite-utils rows {home.database.name} requests --limit 3"
+    chosen = ["-c", "model", "-c", "prompt", "-c", "cost_usd", "--limit", "3", "-t"]
     for command, arguments in (
         ("llmitm ls", ["llmitm.cli", "ls"]),
         ("llmitm show last", ["llmitm.cli", "show", "last"]),
-        (f"{shown} -c {' -c '.join(columns)}", ["sqlite_utils", *rows]),
+        (
+            f"sqlite-utils rows {home.database.name} requests {' '.join(chosen)}",
+            ["sqlite_utils", "rows", database, "requests", *chosen],
+        ),
     ):
-        console.print(f"\n[bold cyan]$ {command}[/]")
+        console.print(f"\n[bold cyan]$ {command}[/]", soft_wrap=True)
+        console.file.flush()
         subprocess.run(
             [sys.executable, "-m", *arguments],
             env=os.environ | {"LLMITM_HOME": str(home.folder)},
