@@ -104,6 +104,11 @@ def count(number: int | None) -> str:
     return f"{number:,}"
 
 
+def calls(number: int) -> str:
+    """Return a number of calls in words."""
+    return "1 call" if number == 1 else f"{count(number)} calls"
+
+
 def share(part: int | None, whole: int | None) -> str:
     """Return a share in percent."""
     return f"{part / whole:.0%}" if part and whole else "–"

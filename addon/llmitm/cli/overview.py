@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from llmitm.cli.filtering import moment
-from llmitm.cli.output import count, share, spent
+from llmitm.cli.output import calls, count, share, spent
 
 if TYPE_CHECKING:
     from llmitm.home import Home
@@ -30,7 +30,7 @@ def show(place: Home) -> int:
     if sums:
         (day,) = sums
         print(
-            f"today   {spent(day)} · {count(day.calls)} calls · {count(day.input_tokens)} in"
+            f"today   {spent(day)} · {calls(day.calls)} · {count(day.input_tokens)} in"
             f" ({share(day.cached_input_tokens, day.input_tokens)} cached) · {count(day.output_tokens)} out"
             + (f" · {count(day.errors)} errors" if day.errors else "")
             + (f" · {count(day.unpriced)} unpriced" if day.unpriced else "")

@@ -29,7 +29,7 @@ def show(
 
 def _calls(place: Home, run_id: str) -> list[str]:
     """Return what the run's calls add up to, and where to look next."""
-    from llmitm.cli.output import count, seconds, share, spent
+    from llmitm.cli.output import calls, count, seconds, share, spent
     from llmitm.errors import StoreError
     from llmitm.store.filters import Filter
     from llmitm.store.reader import reading
@@ -60,7 +60,7 @@ def _calls(place: Home, run_id: str) -> list[str]:
     return [
         " · ".join(
             [
-                f"llmitm: {count(whole.calls)} calls",
+                f"llmitm: {calls(whole.calls)}",
                 f"{count(whole.input_tokens)} in ({share(whole.cached_input_tokens, whole.input_tokens)} cached)",
                 f"{count(whole.output_tokens)} out",
                 spent(whole),
