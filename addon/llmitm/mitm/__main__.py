@@ -16,6 +16,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from ipaddress import ip_address
 from pathlib import Path
 
 from mitmproxy import exceptions, master, options
@@ -76,19 +77,33 @@ class Announce:
     def running(self) -> None:
         """The proxy listens."""
         server = self._master.addons.get("proxyserver")
-        port = server.listen_addrs()[0][1]
+        host, port = server.listen_addrs()[0][:2]
         state = {"pid": self._pid, "port": port, "started_at": time.time(), "version": __version__}
         if not self._private:
             _write_private(self._home.running, json.dumps(state))
         if self._ready_fd is not None:
             os.write(self._ready_fd, json.dumps({"port": port}).encode() + b"\n")
             os.close(self._ready_fd)
+        else:
+            _greet(host, port)
 
     def done(self) -> None:
         """The proxy ends."""
         with contextlib.suppress(OSError, ValueError):
             if json.loads(self._home.running.read_text())["pid"] == self._pid:
                 self._home.running.unlink()
+
+
+def _greet(host: str, port: int) -> None:
+    everywhere = ip_address(host).is_unspecified
+    url = f"http://{'127.0.0.1' if everywhere else host}:{port}"
+    print(
+        f'llmitm: proxy at {url}      llmitm run -- COMMAND, or eval "$(llmitm env)"\n'
+        f"llmitm: base URLs, no CA    {url}/openai/v1, {url}/anthropic, {url}/gemini ...",
+        file=sys.stderr,
+    )
+    if everywhere or not ip_address(host).is_loopback:
+        print("llmitm: other machines can reach it, and nothing asks who they are", file=sys.stderr)
 
 
 def _write_private(path: Path, text: str) -> None:
