@@ -213,9 +213,8 @@ def test_sums_by_the_hour_and_from_the_calls_agree(
 
 
 def test_what_has_no_price_is_not_free(log: Home, capsys: pytest.CaptureFixture[str]) -> None:
-    rows = dict(
-        (line.split("\t")[0], line.split("\t")[6]) for line in ask(capsys, "stats").splitlines()
-    )
+    lines = [line.split("\t") for line in ask(capsys, "stats").splitlines()]
+    rows = {cells[0]: cells[6] for cells in lines}
     assert rows["mystery-1"] == "unpriced"
     assert rows["gpt-5.4"].startswith("$0.25")
 
