@@ -54,7 +54,7 @@ def main() -> int:
 
 def _calls(console: Console, home: Home) -> bool:
     """Run the programs behind a proxy of their own; the calls are in the database at the end."""
-    with in_thread() as provider:
+    with in_thread(slow_ms=150, gap_ms=10) as provider:
         own = os.environ | {
             "LLMITM_HOME": str(home.folder),
             "LLMITM_TEST_UPSTREAM": provider.address,

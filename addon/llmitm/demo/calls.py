@@ -81,7 +81,7 @@ def anthropic() -> None:
             {"role": "assistant", "content": text},
             {"role": "user", "content": "And at sunset?"},
         ]
-        client.messages.create(**request, messages=talk, extra_headers={"x-demo": "cached-200"})
+        client.messages.create(**request, messages=talk, extra_headers={"x-demo": "cached-290"})
 
 
 def google() -> None:

@@ -16,7 +16,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 
@@ -51,6 +51,10 @@ class LocalProvider:
 
     hosts: Sequence[str] = HOSTS
     port: int = 0
+    slow_ms: int = 0
+    """The least wait before the first byte, where a request asks for none."""
+    gap_ms: int = 0
+    """The same between the parts of a stream."""
     address: str = ""
     """`host:port` of the HTTPS side, once running."""
     plain: str = ""
@@ -115,6 +119,11 @@ class LocalProvider:
         )
         self.log.append(entry)
         reply = self._router.answer(request)
+        reply.behaviour = replace(
+            reply.behaviour,
+            slow_ms=reply.behaviour.slow_ms or self.slow_ms,
+            gap_ms=reply.behaviour.gap_ms or self.gap_ms,
+        )
         entry.status, entry.response_headers = reply.status, reply.headers
         entry.model, entry.text, entry.finish = reply.model, reply.text, reply.finish
         entry.tokens = reply.tokens
@@ -144,20 +153,23 @@ async def _deliver(reply: Reply, entry: Entry, sink: Sink, *, head_only: bool) -
     for number, part in enumerate([] if head_only else parts[:cut]):
         if number and wanted.gap_ms:
             await asyncio.sleep(wanted.gap_ms / 1000)
-        await sink.part(part)
+        # Noted before it is sent: whoever has received it finds it in the log.
         entry.sent.append(part)
+        await sink.part(part)
     if cut is not None:
         entry.end = "cut"
         await sink.cut()
     else:
-        await sink.end()
         entry.end = "complete"
+        await sink.end()
 
 
 @contextlib.contextmanager
-def in_thread(hosts: Sequence[str] = HOSTS) -> Iterator[LocalProvider]:
+def in_thread(
+    hosts: Sequence[str] = HOSTS, *, slow_ms: int = 0, gap_ms: int = 0
+) -> Iterator[LocalProvider]:
     """Run a local provider in a thread with an event loop of its own."""
-    provider = LocalProvider(hosts)
+    provider = LocalProvider(hosts, slow_ms=slow_ms, gap_ms=gap_ms)
     started: Future[Callable[[], object]] = Future()
 
     async def run() -> None:

@@ -90,9 +90,10 @@ def say(ask: Ask, behaviour: Behaviour) -> Said:
     output = count(text) + count(reasoning) + count(refusal)
     output += sum(count(use.name) + count(use.arguments) for use in tool_uses)
     tokens = Tokens(input=count(ask.prompt), output=output, reasoning=count(reasoning))
-    tokens = replace(tokens, cache_write=min(ask.cache_write, tokens.input))
-    if behaviour.cached:
-        tokens = replace(tokens, cached=min(behaviour.cached, tokens.input - tokens.cache_write))
+    # What is read from the cache is its beginning, and is not written again.
+    cached = min(behaviour.cached or 0, tokens.input)
+    written = max(0, min(ask.cache_write, tokens.input) - cached)
+    tokens = replace(tokens, cached=cached, cache_write=written)
     return Said(text, reasoning, refusal, tool_uses, shortened, tokens)
 
 
