@@ -15,7 +15,8 @@ const proxy = bun || deno || electron ? null : proxyOf(process.env);
 
 if (proxy) {
   const fetchKnowsProxies = process.allowedNodeEnvironmentFlags.has("--use-env-proxy");
-  if (!fetchKnowsProxies) useInFetch();
+  if (fetchKnowsProxies) leaveOutWarning("UNDICI-EHPA");
+  else useInFetch();
   useInAgents(http.Agent, 80, (direct, agent, options, socket) => socket);
   useInAgents(https.Agent, 443, (direct, agent, options, socket) =>
     direct.call(agent, { ...options, socket }),
@@ -40,6 +41,16 @@ function isDirect(host, port) {
     const domain = bare.replace(/^\*?\./, "");
     return bare === "*" || name === domain || name.endsWith(`.${domain}`);
   });
+}
+
+// With NODE_USE_ENV_PROXY Node 22 warns in every program that its support is experimental; nobody asked for that.
+function leaveOutWarning(code) {
+  const { emit } = process;
+  process.emit = function (name, warning, ...more) {
+    if (name !== "warning" || warning?.code !== code) return emit.call(this, name, warning, ...more);
+    process.emit = emit;
+    return false;
+  };
 }
 
 function useInFetch() {
