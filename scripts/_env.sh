@@ -34,7 +34,7 @@ make_venv() {
     fi
     echo "Installing llmitm${group:+ ($group)}; this takes a minute once" >&2
     # uv resolves the SDKs in seconds where pip needs minutes.
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --upgrade pip uv &&
+    "$venv/bin/python" -m pip install -qq --disable-pip-version-check --upgrade pip uv &&
         "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" -e "$root" ${group:+--group "$root/pyproject.toml:$group"} ||
         { echo "The installation failed; what is missing is said above" >&2; exit 1; }
     touch "$stamp"
