@@ -77,6 +77,7 @@ def test_a_line() -> None:
 def test_a_line_with_nothing_but_the_least() -> None:
     found = exchange(lines({"host": "localhost:11434", "method": "GET", "path": "/"}))
     assert (found.id, found.started_at, found.status) == ("file:1", NOW, None)
+    assert found.ending == "no_answer"
     assert (found.scheme, found.host, found.port) == ("http", "localhost", 11434)
     assert (found.request_body, found.chunks) == (b"", [])
 
@@ -108,7 +109,7 @@ def test_an_entry_of_har(indent: int | None) -> None:
 
 def test_an_entry_without_an_answer_has_no_status() -> None:
     found = exchange(har({**ENTRY, "response": {"status": 0, "headers": [], "content": {}}}))
-    assert (found.status, found.chunks) == (None, [])
+    assert (found.status, found.chunks, found.ending) == (None, [], "no_answer")
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ def _from_line(fields: _Fields, place: str, now: float) -> Exchange:
     scheme = fields.text("scheme", "http" if port not in (None, 443) else "https")
     if scheme not in _SCHEMES:
         raise fields.wrong("scheme", "https or http")
-    body = fields.body("response_body")
+    body, status = fields.body("response_body"), fields.status("status")
     return Exchange(
         id=fields.text("id", place),
         started_at=fields.time("timestamp", now),
@@ -92,9 +92,10 @@ def _from_line(fields: _Fields, place: str, now: float) -> Exchange:
         path=fields.text("path"),
         request_headers=fields.headers("request_headers"),
         request_body=fields.body("request_body"),
-        status=fields.status("status"),
+        status=status,
         response_headers=fields.headers("response_headers"),
         chunks=[body] if body else [],
+        ending="complete" if status is not None else "no_answer",
     )
 
 
@@ -120,7 +121,7 @@ def _from_har(fields: _Fields, place: str, now: float) -> Exchange:
     if url.scheme not in (*_SCHEMES, "wss", "ws") or not url.hostname:
         raise request.wrong("url", "an address with https or http")
     scheme = "https" if url.scheme in ("https", "wss") else "http"
-    body = response.inner("content").har_body()
+    body, status = response.inner("content").har_body(), response.status("status")
     first_byte, latency = fields.inner("timings").sum(_BEFORE_FIRST_BYTE), fields.sum(("time",))
     return Exchange(
         id=fields.text("_id", place),
@@ -132,12 +133,13 @@ def _from_har(fields: _Fields, place: str, now: float) -> Exchange:
         path=(url.path or "/") + (f"?{url.query}" if url.query else ""),
         request_headers=_without_encoding(request.headers("headers")),
         request_body=request.inner("postData").har_body(),
-        status=response.status("status"),
+        status=status,
         response_headers=_without_encoding(response.headers("headers")),
         chunks=[body] if body else [],
         chunk_times=[latency] if body and latency is not None else [],
         first_byte_ms=first_byte,
         latency_ms=latency,
+        ending="complete" if status is not None else "no_answer",
     )
 
 

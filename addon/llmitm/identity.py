@@ -86,6 +86,7 @@ def identify(exchange: Exchange, prompt: Prompt) -> Identity:
 def texts(identity: Identity) -> Iterator[str]:
     """Return what a person or program may have written anything into."""
     yield from (text for name in _FREE_TEXTS if (text := getattr(identity, name)))
+    yield from identity.notes
     for name, value in identity.properties.items():
         yield from (name, value)
 
@@ -96,7 +97,7 @@ def changed(identity: Identity, change: Callable[[str], str]) -> Identity:
         name: change(text) for name in _FREE_TEXTS if (text := getattr(identity, name))
     }
     properties = {change(name): change(value) for name, value in identity.properties.items()}
-    return replace(identity, properties=properties, **fields)
+    return replace(identity, properties=properties, notes=[*map(change, identity.notes)], **fields)
 
 
 def client_retry(exchange: Exchange) -> int | None:

@@ -125,8 +125,8 @@ class Reader:
             _leave_out(record)
         elif self._keep_bodies:
             step("bodies", lambda: self._keep_texts(record, secrets), None)
-        notes = [*who.notes, *notes, *_truncated(exchange)]
-        record.notes = [self._redactor.text(note, secrets or ()) for note in notes]
+        notes = [self._redactor.text(note, secrets or ()) for note in notes]
+        record.notes = [*record.identity.notes, *notes, *_truncated(exchange)]
         return record
 
     def bare(self, exchange: Exchange, error: BaseException) -> Finished:
