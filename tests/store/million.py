@@ -7,14 +7,18 @@ the folder already is asked again, so a change to a query needs no new log.
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import batched
 from pathlib import Path
 from time import perf_counter, process_time
 
 from llmitm.calls import Finished, Identity, Usage
+from llmitm.store.filters import Filter
+from llmitm.store.reader import Reader
 from llmitm.store.writer import Writer
 from store.records import START, chat, prose
 
@@ -34,6 +38,8 @@ def make(path: Path, count: int) -> None:
     for batch in batched(calls, BATCH):
         writer.write(batch)
         written += len(batch)
+        while writer.tidy():
+            pass
         if written % 100_000 == 0:
             each = (process_time() - started) / written * 1e6
             print(f"{written:,} calls, {each:.0f} us CPU a call", flush=True)
@@ -83,3 +89,55 @@ def timed(name: str, report: Callable[[], object]) -> None:
         times.append((perf_counter() - started) * 1000)
     mark = "" if min(times) <= BAR_MS else f"   over {BAR_MS} ms"
     print(f"{min(times):8.1f} ms  {name}{mark}", flush=True)
+
+
+def ask(path: Path) -> None:
+    """Time what people ask most."""
+    reader = Reader(path)
+    (latest,) = reader.recent(Filter(), 1)
+    last = datetime.fromtimestamp(latest["started_at"] / 1000).astimezone()
+    today = last.replace(hour=0, minute=0, second=0, microsecond=0)
+    week, day = Filter(since=today - timedelta(days=7)), Filter(since=today)
+    reports: dict[str, Callable[[], object]] = {
+        "today's sums": lambda: reader.sums(day),
+        "today, by model": lambda: reader.sums(day, ["model"]),
+        "today, by user": lambda: reader.sums(day, ["user"]),
+        "today, p50 and p95": lambda: reader.quantiles(day, [0.5, 0.95]),
+        "the week, by day and model": lambda: reader.sums(week, ["day", "model"]),
+        "all, by model": lambda: reader.sums(Filter(), ["model"]),
+        "all, by day": lambda: reader.sums(Filter(), ["day"]),
+        "all, by user": lambda: reader.sums(Filter(), ["user"]),
+        "all, by project": lambda: reader.sums(Filter(), ["property:project"]),
+        "the week, by project": lambda: reader.sums(week, ["property:project"]),
+        "latest 50": lambda: reader.recent(Filter(), 50),
+        "latest 50 of a common model": lambda: reader.recent(Filter(model="model-0"), 50),
+        "latest 50 of a rare model": lambda: reader.recent(Filter(model="model-10"), 50),
+        "latest 50 of a user": lambda: reader.recent(Filter(user="user-30"), 50),
+        "latest 50 of a project": lambda: reader.recent(
+            Filter(properties={"project": "project-0"}), 50
+        ),
+        "latest 50 of a provider": lambda: reader.recent(Filter(provider="provider3"), 50),
+        "latest 50 errors": lambda: reader.recent(Filter(errors=True), 50),
+        "latest 50 above 9.9 mUSD": lambda: reader.recent(Filter(min_cost=Decimal("0.0099")), 50),
+        "latest 50 of a run": lambda: reader.recent(Filter(run=latest["run_id"]), 50),
+        "latest 50 with a rare word": lambda: reader.recent(Filter(text="4711"), 50),
+        "latest 50 with a common word": lambda: reader.recent(Filter(text="garner"), 50),
+        "a call by the end of its id": lambda: reader.call(latest["id"][-6:]),
+        "a run's sums": lambda: reader.sums(Filter(run=latest["run_id"])),
+        "SELECT * FROM requests LIMIT 50": lambda: reader.query("SELECT * FROM requests LIMIT 50"),
+        "SELECT * FROM daily": lambda: reader.query("SELECT * FROM daily"),
+    }
+    for name, report in reports.items():
+        timed(name, report)
+    reader.close()
+
+
+def main() -> None:
+    path = Path(sys.argv[1]) / "llmitm.db"
+    if not path.exists():
+        make(path, int(sys.argv[2]) if len(sys.argv) > 2 else CALLS)
+    ask(path)
+
+
+if __name__ == "__main__":
+    main()
