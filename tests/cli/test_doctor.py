@@ -19,6 +19,7 @@ from llmitm.demo.provider import LocalProvider
 from llmitm.home import Home
 from llmitm.providers import hosts
 from llmitm.runtimes import RUNTIMES, prove
+from llmitm.store.writer import Writer
 from llmitm.trust import ensure
 
 
@@ -129,6 +130,16 @@ def test_a_log_that_is_no_log(home: Home, capsys: pytest.CaptureFixture[str]) ->
     home.database.write_bytes(b"this is no database, whatever its name says" * 100)
     code, found = findings(capsys, "--quick")
     assert (code, found["database"]["state"]) == (1, "problem")
+
+
+def test_a_damaged_log(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    Writer(home.database).close()
+    with home.database.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"?" * 8192)
+    code, found = findings(capsys, "--quick")
+    assert (code, found["database"]["state"]) == (1, "problem")
+    assert "damaged" in found["database"]["text"]
 
 
 def test_a_clock_that_is_behind(home: Home, capsys: pytest.CaptureFixture[str]) -> None:

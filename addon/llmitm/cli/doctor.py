@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import socket
+import sqlite3
 import stat
 import sys
 from collections.abc import Callable, Iterator
@@ -21,6 +22,9 @@ State = Literal["ok", "note", "problem"]
 
 _MARKS = {"ok": "✓", "note": "–", "problem": "✗"}
 _STALE = timedelta(days=120)
+_LATELY = timedelta(days=30)
+_NAMED = 3
+"""Models that are named where there may be many."""
 _CLOCK_TOLERANCE = timedelta(minutes=5)
 
 
@@ -163,26 +167,41 @@ def _is_taken(host: str, port: int) -> bool:
 
 
 def _database(place: Home, settings: Settings) -> Iterator[Finding]:
-    from llmitm.store.database import open_readable
-
     if not place.database.exists():
         yield Finding("database", "note", "none yet; the first call makes it")
         return
-    db = open_readable(place.database)
     try:
-        calls = db["calls"].count
-        faults = [str(row[0]) for row in db.execute("PRAGMA quick_check(1)")]
-    finally:
-        db.close()
+        yield from _log(place)
+    except sqlite3.DatabaseError as error:
+        fix = "move it away: a new one is made by the next call"
+        yield Finding("database", "problem", f"{place.database} is damaged: {error}", fix)
+
+
+def _log(place: Home) -> Iterator[Finding]:
+    from llmitm.store.filters import Filter
+    from llmitm.store.reader import reading
+
+    with reading(place.database) as log:
+        (fault,) = log.query("PRAGMA quick_check(1)")[0].values()
+        if fault != "ok":
+            raise sqlite3.DatabaseError(fault)
+        calls = sum(sums.calls for sums in log.sums(Filter()))
+        lately = Filter(since=datetime.now(UTC) - _LATELY)
+        unpriced = [sums for sums in log.sums(lately, ["provider", "model"]) if sums.unpriced]
+        losses = log.losses()
     size = place.database.stat().st_size / 1e6
-    if faults != ["ok"]:
-        fix = "llmitm db backup FILE saves what can be read"
-        yield Finding("database", "problem", f"{place.database}: {faults[0]}", fix)
-        return
     yield Finding("database", "ok", f"{place.database}: {calls:,} calls, {size:,.1f} MB")
     if stat.S_IMODE(place.database.stat().st_mode) & 0o077:
         fix = f"chmod 600 {place.database}"
         yield Finding("database", "problem", "others can read it", fix)
+    if losses:
+        told = ", ".join(f"{reason} {count:,} times" for reason, count in losses.items())
+        yield Finding("lost", "note", f"since the log began: {told}")
+    if unpriced:
+        names = [f"{sums.by[1] or 'no model'} ({sums.by[0]})" for sums in unpriced]
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        text = f"in {_LATELY.days} days: {', '.join(names[:_NAMED])}{more}"
+        yield Finding("unpriced", "note", f"{text}. llmitm show tells why")
 
 
 def _clock(place: Home, settings: Settings) -> Iterator[Finding]:
@@ -228,7 +247,8 @@ def _prices(place: Home, settings: Settings) -> Iterator[Finding]:
 
 
 def _encodings(place: Home, settings: Settings) -> Iterator[Finding]:
-    from llmitm.cli.encodings import SHA256, present
+    from llmitm.cli.encodings import present
+    from llmitm.encodings import SHA256
 
     found = present(place)
     if found:
