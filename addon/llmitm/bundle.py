@@ -9,10 +9,11 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import os
 import re
 import ssl
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 
 import certifi
@@ -65,14 +66,25 @@ def bundle_for(home: Home, environ: Mapping[str, str]) -> Path:
         folder = home.folder / "bundles"
         folder.mkdir(mode=0o700, exist_ok=True)
         path = folder / f"{_digest(map(str, users))}.pem"
-    sources = [*_public_files(), *_files_of(users), home.ca_certificate]
+    _write(path, users, home.ca_certificate)
+    return path
+
+
+def upstream_roots(home: Home, environ: Mapping[str, str]) -> Path:
+    """Return what the proxy itself is to trust: the same without our own CA. Raises `OSError`."""
+    path = home.ca / "upstream.pem"
+    _write(path, _user_paths(home, environ), None)
+    return path
+
+
+def _write(path: Path, users: Sequence[Path], ours: Path | None) -> None:
+    sources = [*_public_files(), *_files_of(users), *([ours] if ours else [])]
     stamp = _digest(
         f"{source} {(about := source.stat()).st_size} {about.st_mtime_ns}" for source in sources
     )
     if _stamp(path) != stamp:
         text = f"# llmitm {stamp}\n" + "".join(f"# user's: {source}\n" for source in users)
-        files.replace(path, text.encode() + _merged(sources), files.PUBLIC)
-    return path
+        files.replace(path, text.encode() + _merged(sources, ours), files.PUBLIC)
 
 
 def java_store(bundle: Path) -> Path:
@@ -111,16 +123,14 @@ def certificates(pem: bytes) -> Iterator[bytes]:
             continue
 
 
-def _merged(sources: Iterable[Path]) -> bytes:
-    *others, ours = sources
-    seen = dict.fromkeys(
+def _merged(sources: Iterable[Path], ours: Path | None) -> bytes:
+    merged = dict.fromkeys(
         der
-        for source in others
+        for source in sources
         for der in certificates(source.read_bytes())
-        if OUR_NAME.encode() not in der
+        if source == ours or OUR_NAME.encode() not in der
     )
-    seen |= dict.fromkeys(certificates(ours.read_bytes()))
-    return b"".join(ssl.DER_cert_to_PEM_cert(der).encode() for der in seen)
+    return b"".join(ssl.DER_cert_to_PEM_cert(der).encode() for der in merged)
 
 
 def _public_files() -> list[Path]:
@@ -135,7 +145,7 @@ def _user_paths(home: Home, environ: Mapping[str, str]) -> list[Path]:
     for name in USER_VARIABLES:
         value = environ.get(name)
         for part in (value or "").split(":") if name == "SSL_CERT_DIR" else [value]:
-            if not part or not Path(part).exists():
+            if not part or not os.access(part, os.R_OK):
                 continue
             path = Path(part).resolve()
             if not path.is_relative_to(home.folder.resolve()):

@@ -18,7 +18,7 @@ from typing import IO, NamedTuple
 from urllib.parse import urlsplit
 
 from llmitm.calls import Json
-from llmitm.environment import original
+from llmitm.environment import REPLACED, original
 from llmitm.errors import ProxyError
 from llmitm.home import Home
 
@@ -73,6 +73,8 @@ def find(home: Home) -> Running | None:
 
 def around(environ: Mapping[str, str]) -> Running | None:
     """Return the proxy of ours that this environment uses already, as inside another `llmitm run`."""
+    if REPLACED not in environ:
+        return None
     try:
         address = urlsplit(environ.get("HTTPS_PROXY", ""))
         running = Running(address.port or 0, address.hostname or "")
@@ -94,7 +96,7 @@ def private(
         start = log.tell()
         process = subprocess.Popen(
             [
-                *command(environ),
+                *command(),
                 *("--port", "0", "--private"),
                 *("--ready-fd", str(ready_end.fileno()), "--while-fd", str(life.fileno())),
                 *arguments,
@@ -116,13 +118,9 @@ def _pipe() -> tuple[IO[bytes], IO[bytes]]:
     return os.fdopen(reading, "rb", buffering=0), os.fdopen(writing, "wb", buffering=0)
 
 
-def command(environ: Mapping[str, str]) -> list[str]:
-    """Return the command that starts a proxy; behind a proxy of the user's it goes through that one."""
-    user = original(environ)
-    behind = user.get("HTTPS_PROXY") or user.get("https_proxy")
-    # The stand-in for all providers is on this machine; no proxy leads there.
-    mode = ["--mode", f"upstream:{behind}"] if behind and "LLMITM_TEST_UPSTREAM" not in user else []
-    return [sys.executable, "-m", "llmitm.mitm", *mode]
+def command() -> list[str]:
+    """Return the command that starts a proxy."""
+    return [sys.executable, "-m", "llmitm.mitm"]
 
 
 def _log(home: Home) -> IO[bytes]:

@@ -69,7 +69,8 @@ class CommandLine:
                     pipe.close()
 
 
-def _command_line(home: Home, provider: LocalProvider) -> CommandLine:
+def command_line(home: Home, provider: LocalProvider) -> CommandLine:
+    """Return the command line for a home, before a provider."""
     ours = {*names(), "SSL_CERT_DIR", "ALL_PROXY", "all_proxy"}
     environ = {name: value for name, value in os.environ.items() if name not in ours}
     environ |= {
@@ -85,7 +86,7 @@ def _command_line(home: Home, provider: LocalProvider) -> CommandLine:
 @pytest.fixture
 def llmitm(home: Home, upstream: LocalProvider) -> Iterator[CommandLine]:
     """The command line in an empty home; every LLM call goes to `upstream`."""
-    line = _command_line(home, upstream)
+    line = command_line(home, upstream)
     yield line
     line.end()
 
@@ -97,7 +98,7 @@ def beside_proxy(
     """The command line where a proxy runs already; one home for all tests of a module."""
     home = Home(tmp_path_factory.mktemp("beside") / "llmitm")
     home.create()
-    line = _command_line(home, local_provider)
+    line = command_line(home, local_provider)
     line.proxy()
     yield line
     line.end()

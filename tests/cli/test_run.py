@@ -79,6 +79,21 @@ def test_logs_a_call_under_its_run_and_tags(llmitm: CommandLine) -> None:
     assert properties == {"project": "a,b=c", "tag": "nightly"}
 
 
+def test_counts_a_program_that_sends_no_label(llmitm: CommandLine) -> None:
+    bare = "import os; url = os.environ['HTTPS_PROXY']; at = url.rpartition('@')[2]\n"
+    bare += "os.environ['HTTPS_PROXY'] = os.environ['https_proxy'] = 'http://' + at\n"
+    done = llmitm("run", "-t", "project=x", *python(bare + CALL))
+    assert done.stdout == "stop\n", done.stderr
+    (row,) = rows(llmitm.home)
+    assert row["run_id"] in done.stderr
+
+
+def test_sums_up_what_a_running_proxy_has_just_seen(beside_proxy: CommandLine) -> None:
+    for _ in range(3):
+        said = beside_proxy("run", *python(CALL)).stderr
+        assert "llmitm: 1 call " in said
+
+
 def test_says_in_five_lines_what_it_was_and_once_what_it_does(beside_proxy: CommandLine) -> None:
     first = beside_proxy("run", *python(CALL)).stderr.splitlines()
     second = beside_proxy("run", *python(CALL)).stderr.splitlines()

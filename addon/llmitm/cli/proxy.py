@@ -52,5 +52,5 @@ def _run(arguments: argparse.Namespace) -> int:
     given += [item for mode in arguments.mode for item in ("--mode", mode)]
     given += [item for option in arguments.set for item in ("--set", option)]
     given += ["--quiet"] if arguments.quiet else []
-    program = command({} if arguments.mode else os.environ)
+    program = command()
     os.execve(program[0], [*program, *given], original(os.environ))

@@ -20,6 +20,7 @@ from llmitm.cli.options import add_tags
 if TYPE_CHECKING:
     from types import FrameType
 
+    from llmitm.calls import Json
     from llmitm.home import Home
     from llmitm.running import Running
 
@@ -64,6 +65,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from llmitm import tags
     from llmitm.home import home
     from llmitm.ids import new_id
 
@@ -76,10 +78,11 @@ def _run(arguments: argparse.Namespace) -> int:
     is_first = not place.ca_certificate.exists()
     started = time.time()
     run_id = new_id(started)
-    with _proxy(place, arguments.no_bodies) as running:
+    label = tags.encode(run_id, arguments.tags)
+    with _proxy(place, label, arguments.no_bodies) as running:
         if is_first and not arguments.quiet:
             _introduce(place)
-        environ, kept = _environment(place, running, run_id, arguments)
+        environ, kept = _environment(place, running, run_id, label, arguments)
         if kept and not arguments.quiet:
             names = ", ".join(kept)
             print(
@@ -96,24 +99,25 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 @contextlib.contextmanager
-def _proxy(place: Home, no_bodies: bool) -> Iterator[Running]:
-    """Give the proxy that runs, or one of our own."""
+def _proxy(place: Home, label: str, no_bodies: bool) -> Iterator[Running]:
+    """Give the proxy that runs, or one of our own, which counts every call as this run's."""
     from llmitm import running
 
     found = None if no_bodies else running.around(os.environ) or running.find(place)
     if found is not None:
         yield found
         return
-    environ = {**os.environ, "LLMITM_LOG_BODIES": "false"} if no_bodies else os.environ
+    environ = {**os.environ, "LLMITM_LABEL": label}
+    if no_bodies:
+        environ["LLMITM_LOG_BODIES"] = "false"
     with running.private(place, environ, ["--quiet"]) as own:
         yield own
 
 
 def _environment(
-    place: Home, running: Running, run_id: str, arguments: argparse.Namespace
+    place: Home, running: Running, run_id: str, label: str, arguments: argparse.Namespace
 ) -> tuple[dict[str, str], list[str]]:
     """Return the program's environment, and which base URLs of the user's stay in it."""
-    from llmitm import tags
     from llmitm.cli.options import trusted
     from llmitm.environment import base_urls, original, variables
 
@@ -121,8 +125,8 @@ def _environment(
     if arguments.base_url:
         made, kept = base_urls(running.url, {**arguments.tags, "run_id": run_id}, user)
         return user | made, kept
-    url = running.url_for(tags.encode(run_id, arguments.tags))
     bundle = trusted(place, user)
+    url = running.url_for(label)
     made = variables(url, place.ca_certificate, bundle, user, aiohttp=arguments.aiohttp)
     return user | made, []
 
@@ -180,16 +184,20 @@ def _is_in_foreground() -> bool:
 
 
 def _settle(running: Running, started: float, seconds: float = 2) -> list[str]:
-    """Wait until the program's calls have ended; return who refused our certificate meanwhile."""
+    """Wait until the program's calls are in the log; return who refused our certificate meanwhile."""
     deadline = time.monotonic() + seconds
     health = running.health()
-    while health and health.get("in_flight") and time.monotonic() < deadline:
+    while _is_busy(health) and time.monotonic() < deadline:
         time.sleep(0.02)
         health = running.health()
     refusals = (health or {}).get("refusals") or []
     return sorted(
         {f"{each['client']} for {each['host']}" for each in refusals if each["at"] >= started}
     )
+
+
+def _is_busy(health: dict[str, Json] | None) -> bool:
+    return health is not None and bool(health.get("in_flight") or health.get("waiting"))
 
 
 def _introduce(place: Home) -> None:

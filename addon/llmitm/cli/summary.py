@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -30,7 +29,6 @@ def show(
 def _calls(place: Home, run_id: str) -> list[str]:
     """Return what the run's calls add up to, and where to look next."""
     from llmitm.cli.output import calls, count, seconds, share, spent
-    from llmitm.errors import StoreError
     from llmitm.store.filters import Filter
     from llmitm.store.reader import reading
 
@@ -40,7 +38,7 @@ def _calls(place: Home, run_id: str) -> list[str]:
             sums = log.sums(run)
             models = log.sums(run, ["model"])
             half, most, slowest = log.quantiles(run, (0.5, 0.95, 1))
-    except (StoreError, sqlite3.Error) as error:
+    except Exception as error:  # whatever it is, the program has run and its exit code counts
         return [f"llmitm: its calls cannot be shown: {error}"]
     if not sums:
         return ["llmitm: no LLM calls were seen; if there should have been: llmitm doctor"]

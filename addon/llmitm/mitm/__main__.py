@@ -32,10 +32,12 @@ from mitmproxy.addons import (
 )
 
 from llmitm import __version__
+from llmitm.bundle import upstream_roots
 from llmitm.errors import LlmitmError
 from llmitm.home import Home, home
 from llmitm.mitm.chain import chain
 from llmitm.mitm.dispatch import ResolvedAddons
+from llmitm.mitm.upstream import own_proxy
 from llmitm.providers import hosts as host_table
 from llmitm.settings import load as load_settings
 from llmitm.trust import ensure
@@ -145,10 +147,13 @@ async def _run(arguments: argparse.Namespace) -> None:
     lean.addons.add(*ours, Announce(lean, place, arguments.ready_fd, arguments.private))
     opts.update(
         confdir=str(place.ca),
+        ssl_verify_upstream_trusted_ca=opts.ssl_verify_upstream_trusted_ca
+        or str(upstream_roots(place, os.environ)),
         listen_host=arguments.host or settings.proxy.listen,
         listen_port=settings.proxy.port if arguments.port is None else arguments.port,
-        mode=arguments.mode or ["regular"],
+        mode=["regular"],
     )
+    opts.update(**({"mode": arguments.mode} if arguments.mode else own_proxy(os.environ)))
     opts.set(*arguments.options)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from llmitm.home import Home
 from llmitm.mitm.console import Console
 from llmitm.mitm.gateway import Gateway
@@ -16,7 +18,7 @@ def chain(home: Home, *, quiet: bool = False) -> list[object]:
     console = Console(quiet)
     service = Service.start(home, console.recorded)
     hosts = service.hosts
-    tunnel = Tunnel(hosts)
+    tunnel = Tunnel(hosts, os.environ.get("LLMITM_LABEL"))  # set by `llmitm run`
     intercept = Intercept(
         hosts, tunnel, service.recorder.submit, service.settings.streams.ask_usage
     )

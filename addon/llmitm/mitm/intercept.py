@@ -48,6 +48,7 @@ class Intercept:
         self._submit = submit
         self._ask_usage = ask_usage
         self.in_flight = 0
+        self.handed_in = 0
 
     @guarded
     def requestheaders(self, flow: http.HTTPFlow) -> None:
@@ -93,7 +94,7 @@ class Intercept:
             run_id, labels = decode_userinfo(userinfo)
             tags = {**labels, **tags}
             if run_id:
-                tags["run_id"] = run_id
+                tags.setdefault("run_id", run_id)
         return tags
 
     @guarded
@@ -181,6 +182,7 @@ class Intercept:
         self.in_flight -= 1
         exchange.latency_ms = _since(exchange)
         self._submit(exchange)
+        self.handed_in += 1
 
 
 def _client_is_gone(flow: http.HTTPFlow, message: str) -> bool:

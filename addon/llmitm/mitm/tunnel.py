@@ -34,8 +34,9 @@ class Refusal(NamedTuple):
 class Tunnel:
     """Let every TLS connection to other hosts pass untouched."""
 
-    def __init__(self, hosts: HostTable) -> None:
+    def __init__(self, hosts: HostTable, label: str | None = None) -> None:
         self._hosts = hosts
+        self._label = label
         self._userinfo: dict[str, str] = {}
         self._clients: dict[str, str] = {}
         self._reported: set[tuple[str, str]] = set()
@@ -43,8 +44,11 @@ class Tunnel:
         self.tunnelled = 0
 
     def userinfo(self, client: connection.Client) -> str | None:
-        """Return `user:password` of the proxy URL that a client uses, if it sent one."""
-        return self._userinfo.get(client.id)
+        """Return `user:password` of the proxy URL that a client uses, if it sent one.
+
+        Java sends none; a proxy that one program has for itself knows its `label` all the same.
+        """
+        return self._userinfo.get(client.id, self._label)
 
     @guarded
     def http_connect(self, flow: http.HTTPFlow) -> None:
