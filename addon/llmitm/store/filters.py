@@ -19,7 +19,7 @@ from llmitm.errors import LlmitmError
 from llmitm.store import search
 from llmitm.store.rows import nano
 
-_DEAR_NANOUSD = 10_000_000
+_DEAR_NANOUSD = 1_000_000
 """From this cost on calls are in an index of their own."""
 _FIRST_ERROR = 400
 _TIME = "calls.started_at"
@@ -66,6 +66,10 @@ def find(connection: sqlite3.Connection, wanted: Filter, limit: int) -> list[int
     """Return the keys of the latest calls that fit, the latest first."""
     found: list[tuple[int, int]] = []
     given, values = conditions(wanted)
+    if wanted.model is not None:
+        names = models(connection, wanted.model)
+        given.append(f"calls.model IN ({', '.join('?' * len(names))})")
+        values += names
     for source, driving, own_values, order in _drivers(connection, wanted, limit):
         where = " AND ".join([*driving, *given]) or "1"
         query = f"SELECT calls.started_at, calls.key FROM {source} WHERE {where} ORDER BY {order} DESC LIMIT ?"
@@ -124,7 +128,7 @@ def models(connection: sqlite3.Connection, name: str) -> list[str]:
     if "*" in name or "?" in name:
         fits = lambda model: fnmatchcase(model, wanted)  # noqa: E731
     else:
-        dated = re.compile(re.escape(wanted) + r"(?:[-@:]\d[\d-]*)?")
+        dated = re.compile(re.escape(wanted) + r"(?:[-@:]\d{4}[\d-]*)?")
         fits = dated.fullmatch
     return [model for model in known if fits(model.casefold())]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
-from llmitm.store import views
+from llmitm.store import search, views
 
 migrations = Migrations("llmitm")
 
@@ -33,6 +33,7 @@ def m003_search(db: Database) -> None:
         "CREATE VIRTUAL TABLE search USING fts5(text, content='part_text', content_rowid='id',"
         " tokenize='unicode61 remove_diacritics 2', columnsize=0)"
     )
+    search.configure(db.conn)
 
 
 @migrations()
@@ -125,7 +126,7 @@ _TABLES = (
     parent_id INTEGER NOT NULL, -- 0 for the first of a chain
     part_id INTEGER NOT NULL REFERENCES parts(id),
     refs INTEGER NOT NULL, -- bodies that end here, and children
-    UNIQUE (parent_id, part_id)
+    UNIQUE (part_id, parent_id)
 )""",
     """CREATE TABLE parts (
     id INTEGER PRIMARY KEY,
@@ -166,8 +167,10 @@ _TABLES = (
     dimension TEXT NOT NULL, -- user, client, run, or property:NAME
     day INTEGER NOT NULL, -- days since the epoch, UTC
     value TEXT NOT NULL,
+    provider TEXT NOT NULL,
+    model TEXT NOT NULL,
     {views.SUM_COLUMNS},
-    PRIMARY KEY (dimension, day, value)
+    PRIMARY KEY (dimension, day, value, provider, model)
 ) WITHOUT ROWID""",
     # What could not be recorded: a log that lost something says so itself.
     "CREATE TABLE losses (reason TEXT PRIMARY KEY, count INTEGER NOT NULL, last_at INTEGER NOT NULL)",
@@ -183,9 +186,9 @@ _INDEXES = (
     "CREATE INDEX calls_by_user ON calls (user, started_at) WHERE user IS NOT NULL",
     "CREATE INDEX calls_by_run ON calls (run_id) WHERE run_id IS NOT NULL",
     "CREATE INDEX calls_by_session ON calls (session_id) WHERE session_id IS NOT NULL",
-    "CREATE INDEX calls_failed ON calls (started_at) WHERE outcome != 'ok'",
+    "CREATE INDEX calls_failed ON calls (started_at, status) WHERE outcome != 'ok'",
     "CREATE INDEX calls_unpriced ON calls (started_at) WHERE cost_nanousd IS NULL",
-    "CREATE INDEX calls_dear ON calls (cost_nanousd) WHERE cost_nanousd >= 10000000",
+    "CREATE INDEX calls_dear ON calls (started_at, cost_nanousd) WHERE cost_nanousd >= 1000000",
     "CREATE INDEX calls_by_response_id ON calls (response_id) WHERE response_id GLOB 'resp_*'",
     "CREATE INDEX bodies_by_prompt ON bodies (prompt_part_id) WHERE prompt_part_id IS NOT NULL",
     "CREATE INDEX bodies_by_answer ON bodies (answer_part_id) WHERE answer_part_id IS NOT NULL",

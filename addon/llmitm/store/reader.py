@@ -6,61 +6,20 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from llmitm.errors import LlmitmError
-from llmitm.store import filters
+from llmitm.store import filters, sums
 from llmitm.store.database import open_readable
 from llmitm.store.filters import Filter
+from llmitm.store.sums import Sums as Sums
 from llmitm.store.views import SUMS
 
 type Record = dict[str, Any]
 """A row by its column names."""
-type _Where = tuple[str, list[int | str]]
-"""SQL, and the values of its marks."""
 
-_HOUR_MS = 3_600_000
-_DAY_MS = 24 * _HOUR_MS
-_OF_HOURS = ("hour", "day", "month", "provider", "model")
-_COLUMNS = {
-    "provider": "calls.provider",
-    "model": "coalesce(calls.model, '')",
-    "user": "coalesce(calls.user, '')",
-    "client": "coalesce(calls.client, '')",
-    "run": "coalesce(calls.run_id, '')",
-    "session": "coalesce(calls.session_id, '')",
-    "operation": "calls.operation",
-    "outcome": "calls.outcome",
-    "status": "coalesce(calls.status, '')",
-}
-_PERIODS = {"hour": "%Y-%m-%d %H:00", "day": "%Y-%m-%d", "month": "%Y-%m"}
-DIMENSIONS = (*_PERIODS, *_COLUMNS)
-"""What sums can be made by, beside `property:NAME`."""
-_LARGEST_KEY = 2**63 - 1
-_MOST_FOUND = 10_000
-"""Calls with a text that are added up."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sums:
-    """What calls add up to."""
-
-    by: tuple[str, ...]
-    """The values of the dimensions that were asked for."""
-    calls: int
-    errors: int
-    unpriced: int
-    estimated: int
-    input_tokens: int
-    output_tokens: int
-    cached_input_tokens: int
-    cache_write_tokens: int
-    reasoning_tokens: int
-    cost_nanousd: int
-    latency_ms: int
+_LATEST = 100_000
 
 
 class Reader:
@@ -91,14 +50,23 @@ class Reader:
             if len(keys) < number or not keys:
                 raise LlmitmError(f"the log has no call {name}")
             return self._record(keys[-1])
-        rows = self._connection.execute(
-            "SELECT key FROM calls WHERE id = ?1 OR substr(id, -length(?1)) = ?1 LIMIT 2",
-            (name.upper(),),
-        ).fetchall()
+        rows = self._ending(name.upper())
         if len(rows) != 1:
             found = "more than one call ends" if rows else "no call has an id that ends"
             raise LlmitmError(f"{found} in {name!r}; llmitm ls --ids shows them")
         return self._record(rows[0][0])
+
+    def _ending(self, end: str) -> list[tuple[int]]:
+        """Return the keys of up to two calls whose ids end so, looking among the latest ones first."""
+        for limit in (_LATEST, -1):
+            rows = self._connection.execute(
+                "SELECT key FROM calls WHERE id IN (SELECT id FROM (SELECT id FROM calls ORDER BY id DESC LIMIT ?2)"
+                " WHERE substr(id, -length(?1)) = ?1 LIMIT 2)",
+                (end, limit),
+            ).fetchall()
+            if rows:
+                break
+        return rows
 
     def bodies(self, identity: str) -> tuple[str | None, str | None]:
         """Return request and response of a call, whole."""
@@ -115,27 +83,13 @@ class Reader:
     def sums(self, wanted: Filter, by: Sequence[str] = (), *, utc: bool = False) -> list[Sums]:
         """Return sums by some dimensions, the dearest first. Raises `LlmitmError` for an unknown dimension.
 
-        Days are those of the local time zone, or of UTC.
+        Hours and days are those of the local time zone, or of UTC.
         """
-        for dimension in by:
-            if dimension not in DIMENSIONS and not dimension.startswith("property:"):
-                allowed = ", ".join(DIMENSIONS)
-                raise LlmitmError(
-                    f"{dimension!r} is unknown; allowed are {allowed} and property:NAME"
-                )
-        zone = "" if utc else ", 'localtime'"
-        if _in_hours(wanted, by):
-            query, values = _hours(wanted, by, zone)
-        elif _in_days(wanted, by):
-            query, values = _days(wanted, by[0])
-        else:
-            query, values = _from_calls(self._where(wanted), by, zone)
-        rows = self._connection.execute(query, values)
-        return [Sums(tuple(map(str, row[: len(by)])), *row[len(by) :]) for row in rows]
+        return sums.sums(self._connection, wanted, by, utc=utc)
 
     def quantiles(self, wanted: Filter, shares: Sequence[float]) -> list[int | None]:
         """Return latencies (ms) that these shares of the calls did not exceed."""
-        where, values = self._where(wanted)
+        where, values = sums.where(self._connection, wanted)
         query = f"SELECT latency_ms FROM calls WHERE {where} AND latency_ms IS NOT NULL ORDER BY latency_ms"
         times = [row[0] for row in self._connection.execute(query, values)]
         return [times[round(share * (len(times) - 1))] if times else None for share in shares]
@@ -155,17 +109,6 @@ class Reader:
     def query(self, sql: str) -> list[Record]:
         """Return the rows of a query of the user's. Raises `sqlite3.Error`."""
         return _records(self._connection.execute(sql))
-
-    def _where(self, wanted: Filter) -> _Where:
-        conditions, values = filters.conditions(wanted)
-        if wanted.model is not None:
-            names = filters.models(self._connection, wanted.model)
-            conditions.append(f"calls.model IN ({', '.join('?' * len(names))})")
-            values += names
-        if wanted.text is not None:
-            keys = filters.find(self._connection, wanted, _MOST_FOUND)
-            conditions.append(f"calls.key IN ({', '.join(map(str, keys))})")
-        return " AND ".join(conditions) or "1", values
 
     def _record(self, key: int) -> Record:
         (record,) = _records(self._connection.execute(_RECORD, (key,)))
@@ -195,102 +138,7 @@ _RECORD = """SELECT calls.*,
     (SELECT id FROM calls AS earlier WHERE earlier.key = calls.parent_key) AS parent_id
 FROM calls LEFT JOIN bodies ON bodies.call_key = calls.key WHERE calls.key = ?"""
 
-_SUMMED = ", ".join(f"coalesce(sum({name}), 0)" for name in SUMS)
-_SUMMED_CALLS = """count(*), coalesce(sum(outcome = 'error'), 0), coalesce(sum(cost_nanousd IS NULL), 0),
-    coalesce(sum(usage_source = 'estimated'), 0), coalesce(sum(counted * input_tokens), 0),
-    coalesce(sum(counted * output_tokens), 0), coalesce(sum(counted * cached_input_tokens), 0),
-    coalesce(sum(counted * cache_write_tokens), 0), coalesce(sum(counted * reasoning_tokens), 0),
-    coalesce(sum(cost_nanousd), 0), coalesce(sum(latency_ms), 0)"""
 
-
-def _in_hours(wanted: Filter, by: Sequence[str]) -> bool:
-    """Tell whether the hourly sums know all that is asked for."""
-    plain = replace(wanted, since=None, until=None, provider=None, model=None)
-    exact = wanted.model is None or "*" not in wanted.model
-    return (
-        plain == Filter()
-        and exact
-        and wanted.model is None
-        and all(dimension in _OF_HOURS for dimension in by)
-        and _is_multiple(wanted.since, _HOUR_MS)
-        and _is_multiple(wanted.until, _HOUR_MS)
-    )
-
-
-def _in_days(wanted: Filter, by: Sequence[str]) -> bool:
-    """Tell whether the daily sums know it; their days are UTC's."""
-    known = len(by) == 1 and (by[0] in ("user", "client", "run") or by[0].startswith("property:"))
-    return (
-        known
-        and replace(wanted, since=None, until=None) == Filter()
-        and _is_multiple(wanted.since, _DAY_MS)
-        and _is_multiple(wanted.until, _DAY_MS)
-    )
-
-
-def _is_multiple(time: datetime | None, unit: int) -> bool:
-    return time is None or filters.milliseconds(time) % unit == 0
-
-
-def _hours(wanted: Filter, by: Sequence[str], zone: str) -> _Where:
-    since, until = _range(wanted, _HOUR_MS)
-    columns = [
-        f"strftime('{_PERIODS[name]}', hour * 3600, 'unixepoch'{zone})"
-        if name in _PERIODS
-        else name
-        for name in by
-    ]
-    values: list[int | str] = [since, until]
-    provider = ""
-    if wanted.provider is not None:
-        provider = " AND provider = ?"
-        values.append(wanted.provider)
-    where = f"hour >= ? AND hour < ?{provider}"
-    return _grouped("hours", columns, _SUMMED, where), values
-
-
-def _days(wanted: Filter, dimension: str) -> _Where:
-    since, until = _range(wanted, _DAY_MS)
-    where = "dimension = ? AND day >= ? AND day < ?"
-    return _grouped("days", ["value"], _SUMMED, where), [dimension.lower(), since, until]
-
-
-def _range(wanted: Filter, unit: int) -> tuple[int, int]:
-    since = filters.milliseconds(wanted.since) // unit if wanted.since else 0
-    until = filters.milliseconds(wanted.until) // unit if wanted.until else _LARGEST_KEY
-    return since, until
-
-
-def _from_calls(condition: _Where, by: Sequence[str], zone: str) -> _Where:
-    columns: list[str] = []
-    own: list[int | str] = []
-    for name in by:
-        if name in _PERIODS:
-            columns.append(f"strftime('{_PERIODS[name]}', started_at / 1000, 'unixepoch'{zone})")
-        elif name in _COLUMNS:
-            columns.append(_COLUMNS[name])
-        else:
-            columns.append(
-                "coalesce((SELECT value FROM properties WHERE call_key = calls.key AND name = ?), '')"
-            )
-            own.append(name.partition(":")[2])
-    where, values = condition
-    return _grouped("calls", columns, _SUMMED_CALLS, where), [*own, *values]
-
-
-def _grouped(table: str, columns: Sequence[str], sums: str, where: str) -> str:
-    selected = "".join(f"{column} AS by{n}, " for n, column in enumerate(columns))
-    groups = ", ".join(f"by{n}" for n in range(len(columns)))
-    group = (
-        f"GROUP BY {groups} ORDER BY sum(cost_nanousd) DESC, sum(input_tokens) DESC, {groups}"
-        if groups
-        else ""
-    )
-    counted = "sum(calls)" if table != "calls" else "count(*)"
-    having = f" HAVING {counted} > 0" if not groups else ""
-    return f"SELECT {selected}{sums} FROM {table} WHERE {where} {group}{having}"
-
-
-def as_mapping(sums: Sums) -> Mapping[str, int]:
+def as_mapping(row: Sums) -> Mapping[str, int]:
     """Return sums by their names, for JSON."""
-    return {name: getattr(sums, name) for name in SUMS}
+    return {name: getattr(row, name) for name in SUMS}

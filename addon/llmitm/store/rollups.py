@@ -8,19 +8,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from llmitm.store.rows import Row
 from llmitm.store.views import SUMS
 
-_HOUR_MS = 3_600_000
-_DAY_MS = 24 * _HOUR_MS
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
 DIMENSIONS = ("user", "client", "run")
 """What is added up by the day, beside properties."""
 
 
-def _upsert(table: str) -> str:
-    marks = ", ".join("?" * (3 + len(SUMS)))
+def _upsert(table: str, keys: int) -> str:
+    marks = ", ".join("?" * (keys + len(SUMS)))
     added = ", ".join(f"{name} = {name} + excluded.{name}" for name in SUMS)
     return f"INSERT INTO {table} VALUES ({marks}) ON CONFLICT DO UPDATE SET {added}"
 
 
-_ADD_HOURS, _ADD_DAYS = _upsert("hours"), _upsert("days")
+_ADD_HOURS, _ADD_DAYS = _upsert("hours", 3), _upsert("days", 5)
 
 type _Sums = dict[tuple[int | str, ...], list[int]]
 
@@ -32,9 +32,10 @@ def add(connection: sqlite3.Connection, calls: Sequence[tuple[Row, Mapping[str, 
     for row, properties in calls:
         amounts = _amounts(row)
         at: int = row["started_at"]
-        _add(hours, (at // _HOUR_MS, row["provider"], row["model"] or ""), amounts)
+        provider, model = row["provider"], row["model"] or ""
+        _add(hours, (at // HOUR_MS, provider, model), amounts)
         for dimension, value in _dimensions(row, properties):
-            _add(days, (dimension, at // _DAY_MS, value), amounts)
+            _add(days, (dimension, at // DAY_MS, value, provider, model), amounts)
     connection.executemany(_ADD_HOURS, [(*key, *sums) for key, sums in hours.items()])
     connection.executemany(_ADD_DAYS, [(*key, *sums) for key, sums in days.items()])
 
@@ -69,7 +70,6 @@ def _amounts(row: Row) -> tuple[int, ...]:
 def _dimensions(row: Row, properties: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     yield "user", row["user"] or ""
     yield "client", row["client"] or ""
-    if row["run_id"]:
-        yield "run", row["run_id"]
+    yield "run", row["run_id"] or ""
     for name, value in properties.items():
         yield f"property:{name.lower()}", value

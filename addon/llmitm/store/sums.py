@@ -1,0 +1,247 @@
+"""Sums of calls by what a person asks for: out of the roll-ups where they know it, out of the calls where not.
+
+A time that begins or ends inside an hour or a day costs a look at the calls of that hour or day alone.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from llmitm.errors import LlmitmError
+from llmitm.store import filters
+from llmitm.store.filters import Filter, Values, milliseconds
+from llmitm.store.rollups import DAY_MS, DIMENSIONS, HOUR_MS
+from llmitm.store.views import SUMS
+
+_PERIODS = {"hour": "%Y-%m-%d %H:00", "day": "%Y-%m-%d", "month": "%Y-%m"}
+_COLUMNS = {
+    "provider": "calls.provider",
+    "model": "coalesce(calls.model, '')",
+    "user": "coalesce(calls.user, '')",
+    "client": "coalesce(calls.client, '')",
+    "run": "coalesce(calls.run_id, '')",
+    "session": "coalesce(calls.session_id, '')",
+    "operation": "calls.operation",
+    "outcome": "calls.outcome",
+    "status": "coalesce(calls.status, '')",
+}
+KNOWN = (*_PERIODS, *_COLUMNS, "property:NAME")
+"""What sums can be made by."""
+_PROPERTY = "property:"
+_MOST_FOUND = 10_000
+"""Calls with a text that are added up."""
+
+_AMOUNTS = {
+    "calls": "1",
+    "errors": "outcome = 'error'",
+    "unpriced": "cost_nanousd IS NULL",
+    "estimated": "usage_source = 'estimated'",
+    **{name: f"counted * coalesce({name}, 0)" for name in SUMS if name.endswith("_tokens")},
+    "cost_nanousd": "coalesce(cost_nanousd, 0)",
+    "latency_ms": "coalesce(latency_ms, 0)",
+}
+"""What a call adds to each sum, as SQL over `calls`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """What calls add up to."""
+
+    by: tuple[str, ...]
+    """The values of the dimensions that were asked for."""
+    calls: int
+    errors: int
+    unpriced: int
+    estimated: int
+    input_tokens: int
+    output_tokens: int
+    cached_input_tokens: int
+    cache_write_tokens: int
+    reasoning_tokens: int
+    cost_nanousd: int
+    latency_ms: int
+
+
+type _Query = tuple[str, Values]
+"""A query that gives `by0`, `by1`, ... and the sums, and the values of its marks."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Rollup:
+    """A table of sums that knows all that is asked for."""
+
+    unit: int
+    """Milliseconds."""
+    dimension: str | None = None
+    value: str | None = None
+    """The one value that is wanted of the dimension; None for all."""
+
+
+def sums(
+    connection: sqlite3.Connection, wanted: Filter, by: Sequence[str], *, utc: bool
+) -> list[Sums]:
+    """Return sums by some dimensions, the dearest first. Raises `LlmitmError` for an unknown dimension."""
+    for dimension in by:
+        if dimension not in KNOWN[:-1] and not dimension.startswith(_PROPERTY):
+            raise LlmitmError(f"{dimension!r} is unknown; allowed are {', '.join(KNOWN)}")
+    zone = "" if utc else ", 'localtime'"
+    arms = list(_arms(connection, wanted, by, zone))
+    names = [f"by{number}" for number in range(len(by))]
+    added = ", ".join(f"sum({name}) AS {name}" for name in SUMS)
+    groups = f"GROUP BY {', '.join(names)}" if names else "HAVING sum(calls) > 0"
+    order = ", ".join(["cost_nanousd DESC", "input_tokens DESC", *names])
+    query = (
+        f"SELECT {', '.join([*names, added])} FROM ({' UNION ALL '.join(arm for arm, _ in arms)})"
+        f" {groups} ORDER BY {order}"
+    )
+    rows = connection.execute(query, [value for _, values in arms for value in values])
+    return [Sums(tuple(map(str, row[: len(by)])), *row[len(by) :]) for row in rows]
+
+
+def where(connection: sqlite3.Connection, wanted: Filter) -> tuple[str, Values]:
+    """Return SQL for all conditions of a filter."""
+    conditions, values = filters.conditions(replace(wanted, properties={}))
+    for name, value in wanted.properties.items():
+        conditions.append(
+            "calls.key IN (SELECT call_key FROM properties WHERE name = ? AND value = ?)"
+        )
+        values += (name, value)
+    if wanted.model is not None:
+        names = filters.models(connection, wanted.model)
+        conditions.append(f"calls.model IN ({', '.join('?' * len(names))})")
+        values += names
+    if wanted.text is not None:
+        keys = filters.find(connection, wanted, _MOST_FOUND)
+        conditions.append(f"calls.key IN ({', '.join(map(str, keys))})")
+    return " AND ".join(conditions) or "1", values
+
+
+def _arms(
+    connection: sqlite3.Connection, wanted: Filter, by: Sequence[str], zone: str
+) -> Iterator[_Query]:
+    """Yield queries whose rows together are what is wanted."""
+    rollup = _rollup(wanted, by, zone)
+    if rollup is not None:
+        unit = rollup.unit
+        since = milliseconds(wanted.since) if wanted.since else 0
+        until = milliseconds(wanted.until) if wanted.until else None
+        first = -(-since // unit)
+        last = None if until is None else until // unit
+        if last is None or first < last:
+            yield _from_rollup(connection, wanted, by, zone, rollup, first, last)
+            if since < first * unit:
+                yield _from_calls(connection, wanted, by, zone, (since, first * unit))
+            if until is not None and last is not None and last * unit < until:
+                yield _from_calls(connection, wanted, by, zone, (last * unit, until))
+            return
+    yield _from_calls(connection, wanted, by, zone, None)
+
+
+def _rollup(wanted: Filter, by: Sequence[str], zone: str) -> _Rollup | None:
+    """Return the roll-up that knows all that is asked for, None where none does."""
+    rest = replace(wanted, since=None, until=None, provider=None, model=None)
+    inner = {name for name in by if name not in ("provider", "model")}
+    if rest == Filter() and inner <= _PERIODS.keys():
+        return _Rollup(HOUR_MS)
+    filtered = _dimension(rest)
+    if filtered is None and rest != Filter():
+        return None
+    # The days of this roll-up are those of UTC, and cannot be put together to others.
+    dimensions = inner - {"day", "month"} if not zone else inner
+    if filtered is not None:
+        dimensions = dimensions | {filtered[0]}
+    if len(dimensions) != 1:
+        return None
+    (dimension,) = dimensions
+    if dimension not in DIMENSIONS and not dimension.startswith(_PROPERTY):
+        return None
+    return _Rollup(DAY_MS, dimension, filtered[1] if filtered else None)
+
+
+def _dimension(rest: Filter) -> tuple[str, str] | None:
+    """Return the dimension that is all a filter asks for, with its value; None where it is not one."""
+    if rest.user is not None and rest == Filter(user=rest.user):
+        return "user", rest.user
+    if rest.run is not None and rest == Filter(run=rest.run):
+        return "run", rest.run
+    if len(rest.properties) == 1 and rest == Filter(properties=rest.properties):
+        ((name, value),) = rest.properties.items()
+        return _PROPERTY + name, value
+    return None
+
+
+def _from_rollup(
+    connection: sqlite3.Connection,
+    wanted: Filter,
+    by: Sequence[str],
+    zone: str,
+    rollup: _Rollup,
+    first: int,
+    last: int | None,
+) -> _Query:
+    table, time = ("hours", "hour") if rollup.dimension is None else ("days", "day")
+    at = f"{time} * {rollup.unit // 1000}, 'unixepoch'{zone}"
+    columns = [
+        f"strftime('{_PERIODS[name]}', {at})"
+        if name in _PERIODS
+        else (name if name in ("provider", "model") else "value")
+        for name in by
+    ]
+    conditions = [f"{time} >= ?"]
+    values: Values = [first]
+    for condition, value in (
+        (f"{time} < ?", last),
+        ("dimension = ?", rollup.dimension and rollup.dimension.lower()),
+        ("value = ?", rollup.value),
+        ("provider = ?", wanted.provider),
+    ):
+        if value is not None:
+            conditions.append(condition)
+            values.append(value)
+    if wanted.model is not None:
+        names = filters.models(connection, wanted.model)
+        conditions.append(f"model IN ({', '.join('?' * len(names))})")
+        values += names
+    amounts = {name: name for name in SUMS}
+    return _select(columns, amounts, table, " AND ".join(conditions)), values
+
+
+def _from_calls(
+    connection: sqlite3.Connection,
+    wanted: Filter,
+    by: Sequence[str],
+    zone: str,
+    between: tuple[int, int] | None,
+) -> _Query:
+    """Add up calls: all that fit, or those that began between two times (ms)."""
+    columns: list[str] = []
+    own: Values = []
+    condition, values = where(connection, wanted)
+    for name in by:
+        if name in _PERIODS:
+            columns.append(f"strftime('{_PERIODS[name]}', started_at / 1000, 'unixepoch'{zone})")
+        elif name in _COLUMNS:
+            columns.append(_COLUMNS[name])
+        else:
+            columns.append("(SELECT value FROM properties WHERE call_key = calls.key AND name = ?)")
+            own.append(name.removeprefix(_PROPERTY))
+            # As in the roll-ups: a call without the property is not among them.
+            condition += " AND calls.key IN (SELECT call_key FROM properties WHERE name = ?)"
+            values += own[-1:]
+    table = "calls"
+    if between is not None:
+        table = "calls INDEXED BY calls_by_time"
+        condition += " AND started_at >= ? AND started_at < ?"
+        values += between
+    return _select(columns, _AMOUNTS, table, condition), [*own, *values]
+
+
+def _select(columns: Sequence[str], amounts: Mapping[str, str], table: str, condition: str) -> str:
+    """Return a query that adds up at once, so that what is above it has few rows to look at."""
+    names = [f"by{number}" for number in range(len(columns))]
+    selected = [f"{column} AS {name}" for column, name in zip(columns, names, strict=True)]
+    selected += [f"coalesce(sum({amount}), 0) AS {name}" for name, amount in amounts.items()]
+    groups = f" GROUP BY {', '.join(names)}" if names else ""
+    return f"SELECT {', '.join(selected)} FROM {table} WHERE {condition}{groups}"
