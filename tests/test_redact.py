@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmitm.redact import REDACTED, Redactor
+from llmitm.redact import REDACTED, Redactor, spellings
 
 REDACTOR = Redactor()
 WORD = (string.ascii_letters + string.digits)[::-1]
@@ -90,14 +90,14 @@ def test_other_text_stays(text: str) -> None:
     ],
 )
 def test_the_keys_of_the_call_are_struck_out_however_they_look(secret: str, text: str) -> None:
-    assert REDACTED in REDACTOR.text(text, [secret])
+    assert REDACTED in REDACTOR.text(text, spellings([secret]))
     assert REDACTOR.text(text, []) == text
 
 
 @pytest.mark.parametrize("word", ["ollama", "EMPTY", "lm-studio", "not-needed", "test"])
 def test_a_word_in_place_of_a_key_is_no_secret(word: str) -> None:
     text = f"which model does {word} run?"
-    assert REDACTOR.text(text, [word]) == text
+    assert REDACTOR.text(text, spellings([word])) == text
 
 
 @pytest.mark.parametrize(
@@ -145,5 +145,5 @@ def test_patterns_of_the_user() -> None:
     secret=st.text(min_size=8).filter(lambda secret: secret not in REDACTED),
 )
 def test_no_text_hides_a_secret_of_the_call(text: str, key: str, secret: str) -> None:
-    struck = REDACTOR.text(f"{text}{secret}{text} {key}", [secret, key])
+    struck = REDACTOR.text(f"{text}{secret}{text} {key}", spellings([secret, key]))
     assert not any(secret in piece for piece in struck.split(REDACTED))

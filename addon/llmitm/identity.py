@@ -17,7 +17,7 @@ from llmitm.policy.control import request_id, without_helicone_key
 from llmitm.wire import jsontext
 
 _PROPERTY = "helicone-property-"
-_KEY_HEADERS = ("authorization", "x-api-key", "api-key", "x-goog-api-key", "xi-api-key")
+_KEY_HEADERS = frozenset({"authorization", "x-api-key", "api-key", "x-goog-api-key", "xi-api-key"})
 """Headers that hold a provider's key."""
 _SECRET_HEADERS = frozenset(
     {
@@ -139,8 +139,7 @@ def _key_parameters(exchange: Exchange) -> Sequence[str]:
 
 def _fingerprint(exchange: Exchange) -> str | None:
     """Return a short hash of the provider's key: enough to tell keys apart, not to find them."""
-    headers = [(name.lower(), value) for name, value in exchange.request_headers]
-    values = (value for key in _KEY_HEADERS for name, value in headers if name == key)
+    values = [value for name, value in exchange.request_headers if name.lower() in _KEY_HEADERS]
     for value in (*values, *_key_parameters(exchange)):
         kept = without_helicone_key(value)
         if kept and (key := _key(kept)):

@@ -31,7 +31,7 @@ from llmitm.providers.base import Dialect, Head, StreamReader, request_document
 from llmitm.providers.dialects import by_name
 from llmitm.providers.fields import filled, mapping
 from llmitm.providers.hosts import HostTable
-from llmitm.redact import Redactor
+from llmitm.redact import Redactor, spellings
 from llmitm.wire import jsontext
 from llmitm.wire.encodings import decode
 from llmitm_pricing import PriceTable
@@ -192,7 +192,7 @@ class Reader:
     def _strike_out(self, record: Finished) -> Sequence[str]:
         """Take secrets out of what is stored beside the bodies; return those that the call carries."""
         exchange, answer = record.exchange, record.answer
-        secrets = identity.credentials(exchange)
+        secrets = spellings(identity.credentials(exchange))
         exchange.path = self._redactor.path(exchange.path, secrets)
         if record.error_message:
             record.error_message = self._redactor.text(record.error_message, secrets)

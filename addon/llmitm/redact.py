@@ -6,7 +6,7 @@ Replacements are plain words, so that JSON stays JSON.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from urllib.parse import quote
 
 REDACTED = "[redacted]"
@@ -58,6 +58,8 @@ Where a start is made of base64's letters alone, what stands before it tells it 
 """
 
 _PATTERNS = tuple((start, re.compile(shape)) for start, shape in _SHAPES.items())
+_UNCHANGED = re.compile(r"[A-Za-z0-9._~-]*")
+"""What is written in JSON and in an address as it is."""
 _SECRET_PARAMETER = re.compile(
     r"([?&](?:key|api[_-]?key|subscription-key|(?:access_|auth_|id_|refresh_)?token|sig|signature|(?:client_)?secret|code|password|upload_id|x-(?:amz|goog)-(?:signature|credential|security-token))=)[^&#]*",
     re.IGNORECASE,
@@ -70,12 +72,11 @@ class Redactor:
     def __init__(self, patterns: Sequence[str] = ()) -> None:
         self._own = [re.compile(pattern) for pattern in patterns]
 
-    def text(self, text: str, credentials: Sequence[str] = ()) -> str:
-        """Return a body or message without its secrets."""
-        for secret in credentials:
-            for spelling in _spellings(secret):
-                if spelling in text:
-                    text = text.replace(spelling, REDACTED)
+    def text(self, text: str, secrets: Sequence[str] = ()) -> str:
+        """Return a body or message without secrets: what has the shape of one, and `secrets` as they stand."""
+        for secret in secrets:
+            if secret in text:
+                text = text.replace(secret, REDACTED)
         for start, pattern in _PATTERNS:
             if start in text:
                 text = pattern.sub(REDACTED, text)
@@ -83,17 +84,23 @@ class Redactor:
             text = pattern.sub(REDACTED, text)
         return text
 
-    def path(self, path: str, credentials: Sequence[str] = ()) -> str:
+    def path(self, path: str, secrets: Sequence[str] = ()) -> str:
         """Return a path without the secrets of its query."""
         if "?" in path:
             path = _SECRET_PARAMETER.sub(rf"\1{REDACTED}", path)
-        return self.text(path, credentials)
+        return self.text(path, secrets)
+
+
+def spellings(credentials: Iterable[str]) -> Sequence[str]:
+    """Return how the credentials of a call may be written in bodies and addresses, the longest first."""
+    found = {spelling for secret in credentials for spelling in _spellings(secret)}
+    return sorted(found, key=len, reverse=True)
 
 
 def _spellings(secret: str) -> Sequence[str]:
     """Return how a secret may be written in JSON and in addresses; nothing where it is no secret."""
     if len(secret) < _SHORTEST_SECRET or secret in _PLACEHOLDERS:
         return ()
-    if secret.isalnum():
+    if _UNCHANGED.fullmatch(secret):
         return (secret,)
-    return tuple({secret, secret.replace("/", "\\/"), quote(secret, safe="")})
+    return (secret, secret.replace("/", "\\/"), quote(secret, safe=""))
