@@ -44,7 +44,8 @@ class Running(NamedTuple):
 
     def url_for(self, userinfo: str) -> str:
         """Return its URL with a user part."""
-        return f"http://{userinfo}{'@' if userinfo else ''}{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{userinfo}{'@' if userinfo else ''}{host}:{self.port}"
 
     def health(self) -> dict[str, Json] | None:
         """Return what it says of itself; None where nothing of ours answers."""
@@ -63,9 +64,9 @@ def find(home: Home) -> Running | None:
     """Return the proxy that runs for everybody, if there is one."""
     try:
         state = json.loads(home.running.read_text())
-        running = Running(int(state["port"]))
+        running = Running(int(state["port"]), str(state.get("host", "127.0.0.1")))
         pid = state["pid"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     health = running.health()
     return running if health and health.get("pid") == pid else None
@@ -97,7 +98,7 @@ def private(
         process = subprocess.Popen(
             [
                 *command(),
-                *("--port", "0", "--private"),
+                *("--host", "127.0.0.1", "--port", "0", "--private"),
                 *("--ready-fd", str(ready_end.fileno()), "--while-fd", str(life.fileno())),
                 *arguments,
             ],

@@ -27,9 +27,16 @@ def test_says_where_it_is_and_how_to_use_it(llmitm: CommandLine) -> None:
 
 
 def test_says_that_other_machines_can_reach_it(llmitm: CommandLine) -> None:
-    llmitm.proxy("--host", "0.0.0.0")
+    assert llmitm.proxy("--host", "0.0.0.0").host == "127.0.0.1"
     path = llmitm.home.folder / "proxy.out"
     until(lambda: "other machines can reach it" in path.read_text(), path.read_text)
+
+
+def test_is_found_at_another_address_of_this_machine(llmitm: CommandLine) -> None:
+    running = llmitm.proxy("--host", "127.0.0.9")
+    assert running.host == "127.0.0.9"
+    shown = json.loads(llmitm("env", "-f", "json").stdout)
+    assert shown["HTTPS_PROXY"] == running.url == f"http://127.0.0.9:{running.port}"
 
 
 def test_is_one_process_that_ends_by_a_signal(llmitm: CommandLine) -> None:
@@ -63,7 +70,8 @@ def test_a_port_that_is_taken_is_an_error(llmitm: CommandLine) -> None:
 def test_a_note_of_a_dead_proxy_is_no_proxy(llmitm: CommandLine) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as free:
         port = free.getsockname()[1]
-    for note in (json.dumps({"pid": os.getpid(), "port": port}), "{", "[]", '{"port": "x"}'):
+    dead = {"pid": os.getpid(), "host": "127.0.0.1", "port": port}
+    for note in (json.dumps(dead), "{", "[]", '{"port": "x"}', '{"port": 1}'):
         llmitm.home.running.write_text(note)
         assert find(llmitm.home) is None
 

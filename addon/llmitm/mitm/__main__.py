@@ -80,14 +80,22 @@ class Announce:
         """The proxy listens."""
         server = self._master.addons.get("proxyserver")
         host, port = server.listen_addrs()[0][:2]
-        state = {"pid": self._pid, "port": port, "started_at": time.time(), "version": __version__}
+        if ip_address(host).is_unspecified:
+            host = "127.0.0.1"
+        state = {
+            "pid": self._pid,
+            "host": host,
+            "port": port,
+            "started_at": time.time(),
+            "version": __version__,
+        }
         if not self._private:
             _write_private(self._home.running, json.dumps(state))
         if self._ready_fd is not None:
             os.write(self._ready_fd, json.dumps({"port": port}).encode() + b"\n")
             os.close(self._ready_fd)
         else:
-            _greet(host, port)
+            _greet(host, port, self._master.options.listen_host)
 
     def done(self) -> None:
         """The proxy ends."""
@@ -96,15 +104,14 @@ class Announce:
                 self._home.running.unlink()
 
 
-def _greet(host: str, port: int) -> None:
-    everywhere = ip_address(host).is_unspecified
-    url = f"http://{'127.0.0.1' if everywhere else host}:{port}"
+def _greet(host: str, port: int, listen_host: str) -> None:
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     print(
         f'llmitm: proxy at {url}      llmitm run -- COMMAND, or eval "$(llmitm env)"\n'
         f"llmitm: base URLs, no CA    {url}/openai/v1, {url}/anthropic, {url}/gemini ...",
         file=sys.stderr,
     )
-    if everywhere or not ip_address(host).is_loopback:
+    if listen_host != "localhost" and not ip_address(listen_host).is_loopback:
         print("llmitm: other machines can reach it, and nothing asks who they are", file=sys.stderr)
 
 
