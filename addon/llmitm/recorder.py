@@ -136,6 +136,11 @@ class Recorder:
             recorder._store = recorder._open_store()
         return recorder
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive()
+
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
@@ -156,7 +161,7 @@ class Recorder:
                 exchange.chunks, exchange.chunk_times, dropped, size = (
                     [],
                     [],
-                    "request and response",
+                    "request and the response",
                     0,
                 )
             self.counters.dropped_bodies += 1
@@ -231,7 +236,7 @@ class Recorder:
         if waiting.dropped:
             record.notes = [
                 *record.notes,
-                f"the {waiting.dropped} was dropped: too much was waiting for the log",
+                f"dropped, since too much was waiting for the log: the {waiting.dropped}",
             ]
         return record
 

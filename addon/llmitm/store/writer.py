@@ -10,7 +10,7 @@ import sqlite3
 import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -75,7 +75,10 @@ class Writer:
         return removed
 
     def close(self) -> None:
-        """Close the file; the write-ahead log is folded into it."""
+        """Fold the write-ahead log into the file and close it."""
+        with suppress(sqlite3.Error):
+            # SQLite does so itself, but not for a file that was moved away in the meantime.
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         self._connection.close()
 
     @contextmanager
