@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sqlite3
@@ -93,3 +94,14 @@ def test_two_processes_write_the_same_log(tmp_path: Path) -> None:
             "SELECT count(*) FROM exchanges WHERE json_valid(request_body) = 0"
         )
         assert broken.fetchone() == (0,)
+
+
+def test_several_processes_begin_a_log_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "llmitm.db"
+    with contextlib.ExitStack() as stack:
+        processes = [stack.enter_context(writing(path)) for _ in range(4)]
+        for process in processes:
+            assert process.stdout is not None
+            assert len(process.stdout.readline().strip()) == 26
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT count(*) > 3 FROM calls").fetchone() == (1,)

@@ -122,39 +122,41 @@ class Bodies:
         parent, new = _ROOT, 0
         for text in parts:
             digest = hashlib.blake2b(text.encode(), digest_size=_HASH_BYTES).digest()
-            node = self._known(parent, digest) if new == 0 else None
-            if node is None:
-                if new == 0 and parent != _ROOT:
+            node = self._nodes.get((parent, digest)) if new == 0 else None
+            if node is not None:
+                self._nodes.move_to_end((parent, digest))
+            else:
+                node, is_new = self._node(parent, digest, text, searched, new > 0)
+                if is_new and new == 0 and parent != _ROOT:
                     self._more_refs[parent] += 1
-                new += 1
-                node = self._add(parent, digest, text, searched)
+                new += is_new
             nodes.append(node)
             parent = node.id
         if new == 0:
             self._more_refs[parent] += 1
         return nodes, new
 
-    def _known(self, parent: int, digest: bytes) -> _Node | None:
-        key = (parent, digest)
-        node = self._nodes.get(key)
-        if node is not None:
-            self._nodes.move_to_end(key)
-            return node
-        row = self._connection.execute(
-            "SELECT nodes.id, part_id FROM parts JOIN nodes ON part_id = parts.id AND parent_id = ?"
-            " WHERE hash = ?",
-            key,
-        ).fetchone()
-        return self._remember(key, _Node(*row)) if row else None
+    def _node(
+        self, parent: int, digest: bytes, text: str, searched: bool, below_new: bool
+    ) -> tuple[_Node, bool]:
+        """Return a node that is not remembered, and whether it had to be written.
 
-    def _add(self, parent: int, digest: bytes, text: str, searched: bool) -> _Node:
-        """Write a node that is not there. Each is made with the one reference that it is made for."""
-        part = self._part(digest, text, searched)
+        Each is written with the one reference that it is written for: its child, or the body that ends with it.
+        """
+        part, is_new = self._part(digest, text, searched)
+        if not is_new:
+            if not below_new:
+                row = self._connection.execute(
+                    "SELECT id FROM nodes WHERE part_id = ? AND parent_id = ?", (part, parent)
+                ).fetchone()
+                if row is not None:
+                    return self._remember((parent, digest), _Node(row[0], part)), False
+            self._connection.execute("UPDATE parts SET refs = refs + 1 WHERE id = ?", (part,))
         cursor = self._connection.execute(
             "INSERT INTO nodes (parent_id, part_id, refs) VALUES (?, ?, 1)", (parent, part)
         )
         assert cursor.lastrowid is not None
-        return self._remember((parent, digest), _Node(cursor.lastrowid, part))
+        return self._remember((parent, digest), _Node(cursor.lastrowid, part)), True
 
     def _remember(self, key: tuple[int, bytes], node: _Node) -> _Node:
         self._nodes[key] = node
@@ -162,20 +164,21 @@ class Bodies:
             self._nodes.popitem(last=False)
         return node
 
-    def _part(self, digest: bytes, text: str, searched: bool) -> int:
+    def _part(self, digest: bytes, text: str, searched: bool) -> tuple[int, bool]:
+        """Return a part, and whether it had to be written, then with one reference."""
         connection = self._connection
-        kind = (UNDECODABLE if _LONE_SURROGATE.search(text) else SAID) if searched else 0
+        kind = _kind(text) if searched else 0
         cursor = connection.execute(_ADD_PART, (digest, text, kind))
         if cursor.rowcount == 1:
             assert cursor.lastrowid is not None
-            return cursor.lastrowid
+            return cursor.lastrowid, True
         part: int
         part, was_searched = connection.execute(
-            "UPDATE parts SET refs = refs + 1 WHERE hash = ? RETURNING id, searched", (digest,)
+            "SELECT id, searched FROM parts WHERE hash = ?", (digest,)
         ).fetchone()
         if searched and not was_searched:
             search.add_late(connection, part, kind)
-        return part
+        return part, False
 
 
 _ADD_PART = "INSERT OR IGNORE INTO parts (hash, text, refs, searched) VALUES (?, ?, 1, ?)"
@@ -217,6 +220,12 @@ def _release_part(connection: sqlite3.Connection, part: int) -> None:
     if searched:
         search.remove(connection, part)
     connection.execute("DELETE FROM parts WHERE id = ?", (part,))
+
+
+def _kind(text: str) -> int:
+    # The plain look-up spares long texts the slow one.
+    has_surrogate = "\\ud" in text or "\\uD" in text
+    return UNDECODABLE if has_surrogate and _LONE_SURROGATE.search(text) else SAID
 
 
 def _storable(text: str) -> str:

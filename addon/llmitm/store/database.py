@@ -14,7 +14,6 @@ from llmitm.store.migrations import migrations
 APPLICATION_ID = 0x6C6C6D69
 """`llmi`, in the header of the file: what another program made is never touched."""
 _BUSY_MS = 5_000
-_CHECKPOINT_PAGES = 2_000
 _LARGEST_WAL = 32 * 1024 * 1024
 _CACHE_KB = 16 * 1024
 
@@ -27,9 +26,9 @@ def open_writable(path: Path) -> Database:
     try:
         _claim(connection, path)
         db = Database(connection)
-        migrations.apply(db)
+        db.enable_wal()
+        _migrate(db)
         connection.execute("PRAGMA synchronous = NORMAL")  # with WAL, a crash of ours loses nothing
-        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         connection.execute(f"PRAGMA journal_size_limit = {_LARGEST_WAL}")
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KB}")
         connection.isolation_level = None
@@ -57,6 +56,19 @@ def open_readable(path: Path) -> Database:
         raise
     connection.row_factory = sqlite3.Row
     return Database(connection)
+
+
+def _migrate(db: Database) -> None:
+    """Bring the schema up to date; of several processes that begin at once, one does."""
+    if not migrations.pending(db):
+        return
+    db.conn.execute("BEGIN IMMEDIATE")
+    try:
+        migrations.apply(db)
+        db.conn.execute("COMMIT")
+    except BaseException:
+        db.conn.rollback()
+        raise
 
 
 def _make_private(path: Path) -> None:

@@ -10,37 +10,29 @@ from llmitm.store import search, views
 migrations = Migrations("llmitm")
 
 
-@migrations(transactional=False)
-def m001_file(db: Database) -> None:
-    """How the file is kept; it cannot be set inside a transaction."""
-    db.enable_wal()
-
-
 @migrations()
-def m002_tables(db: Database) -> None:
+def m001_tables(db: Database) -> None:
     """The tables. Money is in nano-dollars, times are milliseconds since the epoch, UTC."""
     for statement in (*_TABLES, *_INDEXES):
         db.execute(statement)
 
 
 @migrations()
+def m002_views(db: Database) -> None:
+    """What people read."""
+    for name, query in views.VIEWS.items():
+        db.create_view(name, query)
+
+
+@migrations()
 def m003_search(db: Database) -> None:
     """Full-text search over what was asked and answered, without a second copy of the text."""
-    for name in ("part_text",):
-        db.create_view(name, views.VIEWS[name])
     # Without column sizes, which only a ranking needs: results are shown in the order of time.
     db.execute(
         "CREATE VIRTUAL TABLE search USING fts5(text, content='part_text', content_rowid='id',"
         " tokenize='unicode61 remove_diacritics 2', columnsize=0)"
     )
     search.configure(db.conn)
-
-
-@migrations()
-def m004_views(db: Database) -> None:
-    """What people read."""
-    for name, query in views.VIEWS.items():
-        db.create_view(name, query, replace=True)
 
 
 _TABLES = (
