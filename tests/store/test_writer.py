@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmitm.calls import Charge, Finished, Prompt, RateLimit, ToolCall, Usage
@@ -51,6 +51,7 @@ json_bodies = st.dictionaries(
 ).map(json.dumps)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(json_bodies | texts.filter(bool), texts | st.none(), texts), max_size=5))
 def test_bodies_come_back_as_they_were(
     tmp_path_factory: pytest.TempPathFactory, given_: list[tuple[str, str | None, str]]
@@ -121,6 +122,19 @@ def test_what_is_the_same_is_stored_once(writer: Writer) -> None:
         json.dumps(user("hello"), separators=(",", ":")),
         '"Hello."',
     ]
+
+
+def test_what_was_answered_is_not_stored_again_with_the_next_question(writer: Writer) -> None:
+    said = 'A long answer, with "quotes" and\nlines. ' * 9
+    history = [user("first"), {"role": "assistant", "content": said}, user("second")]
+    calls = [call({"messages": history[:1]}, said), call({"messages": history}, at=START + 1)]
+    history += [{"role": "assistant", "content": "Hello."}, user("third")]
+    calls.append(call({"messages": history}, at=START + 2))
+    for made in calls:
+        writer.write([made])
+    assert bodies(writer) == [(made.request_text, made.response_text) for made in calls]
+    assert links(writer) == [(None, 1), (1, 1), (2, 1)]
+    assert rows(writer, "SELECT count(*) FROM parts WHERE instr(text, 'A long answer')") == [(1,)]
 
 
 def links(writer: Writer) -> list[tuple[int | None, int]]:

@@ -25,6 +25,10 @@ _SHORT = 24
 """Characters up to which a text between chains is kept in the list: a reference would be no shorter."""
 
 
+_LONG_ANSWER = 64
+"""Characters from which a reference to what was answered is shorter than the text."""
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')
+
 SAID, UNDECODABLE = 1, 2
 """Kinds of parts that are searched: JSON whose texts are what was said, and JSON whose texts are no Unicode."""
 _LONE_SURROGATE = re.compile(
@@ -120,15 +124,26 @@ class Bodies:
         """Return the nodes of a chain that a body refers to, and how many of them, at its end, are new."""
         nodes: list[_Node] = []
         parent, new = _ROOT, 0
-        for text in parts:
-            digest = hashlib.blake2b(text.encode(), digest_size=_HASH_BYTES).digest()
+        last = len(parts) - 1
+        for number, text in enumerate(parts):
+            digest = _digest(text)
             node = self._nodes.get((parent, digest)) if new == 0 else None
             if node is not None:
                 self._nodes.move_to_end((parent, digest))
             else:
-                node, is_new = self._node(parent, digest, text, searched, new > 0)
-                if is_new and new == 0 and parent != _ROOT:
-                    self._more_refs[parent] += 1
+                is_new = new > 0
+                above = parent
+                texts = [(text, searched)]
+                if searched and number < last:
+                    texts = self._shared(text, digest)
+                for piece, says in texts:
+                    node, piece_is_new = self._node(above, piece, says, is_new)
+                    if piece_is_new and not is_new and above != _ROOT:
+                        self._more_refs[above] += 1
+                    is_new = is_new or piece_is_new
+                    above = node.id
+                assert node is not None
+                self._remember((parent, digest), node)
                 new += is_new
             nodes.append(node)
             parent = node.id
@@ -136,33 +151,46 @@ class Bodies:
             self._more_refs[parent] += 1
         return nodes, new
 
-    def _node(
-        self, parent: int, digest: bytes, text: str, searched: bool, below_new: bool
-    ) -> tuple[_Node, bool]:
-        """Return a node that is not remembered, and whether it had to be written.
+    def _shared(self, text: str, digest: bytes) -> list[tuple[str, bool]]:
+        """Cut a message at a text that is stored already: what was answered comes back in the next request.
+
+        Returns the pieces, each with whether it is to be searched.
+        """
+        literal = max(_STRING.findall(text), key=len, default="")
+        is_answer = len(literal) >= _LONG_ANSWER and self._is_part(_digest(literal))
+        if not is_answer or self._is_part(digest):
+            return [(text, True)]
+        before, _, after = text.partition(literal)
+        return [(before, False), (literal, True), (after, len(after) > _SHORT)]
+
+    def _is_part(self, digest: bytes) -> bool:
+        query = "SELECT 1 FROM parts WHERE hash = ?"
+        return self._connection.execute(query, (digest,)).fetchone() is not None
+
+    def _node(self, parent: int, text: str, searched: bool, below_new: bool) -> tuple[_Node, bool]:
+        """Return a node, and whether it had to be written.
 
         Each is written with the one reference that it is written for: its child, or the body that ends with it.
         """
-        part, is_new = self._part(digest, text, searched)
+        part, is_new = self._part(_digest(text), text, searched)
         if not is_new:
             if not below_new:
                 row = self._connection.execute(
                     "SELECT id FROM nodes WHERE part_id = ? AND parent_id = ?", (part, parent)
                 ).fetchone()
                 if row is not None:
-                    return self._remember((parent, digest), _Node(row[0], part)), False
+                    return _Node(row[0], part), False
             self._connection.execute("UPDATE parts SET refs = refs + 1 WHERE id = ?", (part,))
         cursor = self._connection.execute(
             "INSERT INTO nodes (parent_id, part_id, refs) VALUES (?, ?, 1)", (parent, part)
         )
         assert cursor.lastrowid is not None
-        return self._remember((parent, digest), _Node(cursor.lastrowid, part)), True
+        return _Node(cursor.lastrowid, part), True
 
-    def _remember(self, key: tuple[int, bytes], node: _Node) -> _Node:
+    def _remember(self, key: tuple[int, bytes], node: _Node) -> None:
         self._nodes[key] = node
         if len(self._nodes) > _MOST_REMEMBERED:
             self._nodes.popitem(last=False)
-        return node
 
     def _part(self, digest: bytes, text: str, searched: bool) -> tuple[int, bool]:
         """Return a part, and whether it had to be written, then with one reference."""
@@ -220,6 +248,10 @@ def _release_part(connection: sqlite3.Connection, part: int) -> None:
     if searched:
         search.remove(connection, part)
     connection.execute("DELETE FROM parts WHERE id = ?", (part,))
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode(), digest_size=_HASH_BYTES).digest()
 
 
 def _kind(text: str) -> int:

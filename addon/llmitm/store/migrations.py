@@ -179,7 +179,6 @@ _INDEXES = (
     "CREATE INDEX calls_by_run ON calls (run_id) WHERE run_id IS NOT NULL",
     "CREATE INDEX calls_by_session ON calls (session_id) WHERE session_id IS NOT NULL",
     "CREATE INDEX calls_failed ON calls (started_at, status) WHERE outcome != 'ok'",
-    "CREATE INDEX calls_unpriced ON calls (started_at) WHERE cost_nanousd IS NULL",
     "CREATE INDEX calls_dear ON calls (started_at, cost_nanousd) WHERE cost_nanousd >= 1000000",
     "CREATE INDEX calls_by_response_id ON calls (response_id) WHERE response_id GLOB 'resp_*'",
     "CREATE INDEX bodies_by_prompt ON bodies (prompt_part_id) WHERE prompt_part_id IS NOT NULL",

@@ -129,6 +129,7 @@ SELECT nodes.id, (SELECT min(turns_node_id) FROM bodies WHERE turns_node_id >= n
 FROM hits CROSS JOIN nodes ON nodes.part_id = hits.part_id CROSS JOIN parts ON parts.id = hits.part_id
 WHERE instr(substr(parts.text, 1, 80), '"assistant"') = 0 AND instr(substr(parts.text, 1, 80), '"model"') = 0
     AND NOT EXISTS (SELECT 1 FROM bodies WHERE turns_node_id = nodes.id)
+    AND NOT EXISTS (SELECT 1 FROM bodies WHERE answer_part_id = hits.part_id)
 ORDER BY nodes.id DESC LIMIT 200
 """
 _IS_ABOVE = """
