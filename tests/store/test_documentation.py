@@ -12,7 +12,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlite_utils import Database
 
+from llmitm.store.migrations import migrations
 from llmitm.store.writer import Writer
 from store.records import START, agent_session, chat, identified
 
@@ -68,10 +70,6 @@ def test_the_search_finds_what_was_said(folder: Path) -> None:
 def _described() -> Iterator[str]:
     """Yield what the page has to name: our tables and views, and the columns of `calls`."""
     with closing(sqlite3.connect(":memory:")) as connection:
-        from sqlite_utils import Database
-
-        from llmitm.store.migrations import migrations
-
         migrations.apply(Database(connection))
         query = "SELECT name FROM sqlite_master WHERE type IN ('table', 'view')"
         for (name,) in connection.execute(query):
@@ -84,3 +82,13 @@ def _described() -> Iterator[str]:
 @pytest.mark.parametrize("name", list(_described()))
 def test_the_page_names(name: str) -> None:
     assert name in NAMES
+
+
+def test_the_schema_is_the_one_that_is_made() -> None:
+    (block,) = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
+    with closing(sqlite3.connect(":memory:")) as connection:
+        migrations.apply(Database(connection))
+        query = """SELECT sql FROM sqlite_master WHERE type IN ('table', 'index') AND sql IS NOT NULL
+            AND name NOT LIKE 'search_%' AND name NOT LIKE '%sqlite%' ORDER BY rowid"""
+        made = [sql for (sql,) in connection.execute(query)]
+    assert block == ";\n".join(made) + ";\n"
