@@ -175,3 +175,16 @@ def test_a_step_is_bounded(tmp_path: Path) -> None:
             changes.append(log.db.conn.total_changes - before)
         assert len(changes) > 4
         assert max(changes) < 10_000
+
+
+def test_all_space_is_given_back(tmp_path: Path) -> None:
+    path = tmp_path / "llmitm.db"
+    with closing(Writer(path)) as writer:
+        empty = path.stat().st_size
+        # Few rows, many pages: more than one step's worth of them.
+        writer.write([chat(f"{number} " + "x" * 6_000_000) for number in range(3)])
+    assert path.stat().st_size > empty + 15 * MB
+    with closing(Writer(path, Retention(keep_bodies_days=1))) as writer:
+        while writer.tidy():
+            pass
+    assert path.stat().st_size < empty + MB

@@ -51,9 +51,12 @@ class Retention:
             or self._oldest(connection)
         )
 
-    def give_back(self, connection: sqlite3.Connection) -> None:
-        """Give free pages back to the file system, some at a time."""
+    def give_back(self, connection: sqlite3.Connection) -> bool:
+        """Give free pages back to the file system, some at a time; return whether that goes on."""
+        before = connection.execute("PRAGMA freelist_count").fetchone()[0]
         connection.execute(f"PRAGMA incremental_vacuum({_PAGES_A_STEP})").fetchall()
+        after = connection.execute("PRAGMA freelist_count").fetchone()[0]
+        return bool(0 < after < before)
 
     def _old_calls(self, connection: sqlite3.Connection, now: float) -> bool:
         if self.keep_days is None:

@@ -70,9 +70,8 @@ class Writer:
             removed = self._retention.step(connection, time.time())
             if removed:
                 self._forget()
-        if removed:
-            self._retention.give_back(self._connection)
-        return removed
+        has_free_pages = self._retention.limited and self._retention.give_back(self._connection)
+        return removed or has_free_pages
 
     def close(self) -> None:
         """Fold the write-ahead log into the file and close it."""
