@@ -41,17 +41,17 @@ def counter(proxy: ProxyProcess, *names: str) -> int:
     return sum(proxy.health()["counters"][name] for name in names)
 
 
-def test_a_database_that_is_none(
+def test_a_damaged_database(
     local_provider: LocalProvider, tmp_path: Path, expected: list[bytes]
 ) -> None:
     folder = Home(tmp_path / "llmitm")
-    folder.create()
     with running_proxy("llmitm", folder, local_provider) as proxy:
-        proxy.wait_for_rows(0)
         assert answers(proxy) == expected
         proxy.wait_for_rows(len(CASES))
-        for file in folder.folder.glob("llmitm.db*"):
-            file.write_bytes(b"no database at all " * 500)
+    with folder.database.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * (folder.database.stat().st_size - 4096))
+    with running_proxy("llmitm", folder, local_provider) as proxy:
         assert answers(proxy) == expected
         until(lambda: counter(proxy, "store_faults", "lost_calls"), proxy.said)
         assert "the log cannot be written" in proxy.said()
