@@ -117,6 +117,9 @@ class Recorder:
         self._noted: Counter[str] = Counter()
         self._is_down = False
         self._closing = threading.Event()
+        self._hurry = threading.Event()
+        """Set where somebody waits for what is in the queue."""
+        self._is_behind = False
         self._give_up_at = float("inf")
         self._tidy_at = 0.0
         self._thread = threading.Thread(target=self._work, name="llmitm recorder", daemon=True)
@@ -172,6 +175,7 @@ class Recorder:
         """Wait until everything handed in before is in the log; return whether it is."""
         done = _Flush()
         self._queue.put(done)
+        self._hurry.set()
         return done.wait(timeout)
 
     def close(self, timeout: float) -> bool:
@@ -179,39 +183,50 @@ class Recorder:
         self._give_up_at = monotonic() + timeout
         self._closing.set()
         self._queue.put(None)
+        self._hurry.set()
         self._thread.join(timeout + 1)
         return not self._thread.is_alive() and self._queue.empty()
 
     def _work(self) -> None:
-        batch: list[Finished] = []
-        size = 0
-        commit_at = 0.0
         while True:
-            item = self._next(commit_at if batch else self._tidy_at)
+            item = self._next(self._tidy_at)
             if isinstance(item, _Waiting):
-                record = self._make_record(item)
-                if record is not None:
-                    if not batch:
-                        commit_at = monotonic() + _GATHER_SECONDS
-                    batch.append(record)
-                    size += item.size
-                if (
-                    len(batch) < _MOST_IN_BATCH
-                    and size < _MOST_BYTES_IN_BATCH
-                    and monotonic() < commit_at
-                ):
-                    continue
-            if batch:
-                self._commit(batch)
-                batch, size = [], 0
-                self._tidy_at = min(self._tidy_at, monotonic() + _TIDY_AFTER_SECONDS)
+                # Woken once a batch and not once a call: two threads that take turns at each call cost both.
+                if not self._is_behind:
+                    self._hurry.wait(_GATHER_SECONDS)
+                item = self._write_down(item)
             if isinstance(item, _Flush):
+                self._hurry.clear()
                 item.set()
             if self._closing.is_set() and (item is None or monotonic() > self._give_up_at):
-                break
+                if self._queue.empty() or monotonic() > self._give_up_at:
+                    break
+                continue
             if monotonic() >= self._tidy_at:
                 self._tidy()
         self._end()
+
+    def _write_down(self, item: _Waiting) -> _Flush | None:
+        """Read and write a batch that begins with `item`; return what else was met in the queue."""
+        batch: list[Finished] = []
+        size = 0
+        until = monotonic() + _GATHER_SECONDS
+        next_item: _Waiting | _Flush | None = item
+        self._is_behind = False
+        while isinstance(next_item, _Waiting):
+            record = self._make_record(next_item)
+            if record is not None:
+                batch.append(record)
+            size += next_item.size
+            if len(batch) >= _MOST_IN_BATCH or size >= _MOST_BYTES_IN_BATCH or monotonic() >= until:
+                self._is_behind = not self._queue.empty()
+                next_item = None
+            else:
+                next_item = self._next(0.0)
+        if batch:
+            self._commit(batch)
+            self._tidy_at = min(self._tidy_at, monotonic() + _TIDY_AFTER_SECONDS)
+        return next_item
 
     def _next(self, until: float) -> _Waiting | _Flush | None:
         try:
