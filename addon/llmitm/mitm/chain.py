@@ -6,6 +6,7 @@ import os
 
 from llmitm.home import Home
 from llmitm.mitm.console import Console
+from llmitm.mitm.dispatch import Dispatch
 from llmitm.mitm.gateway import Gateway
 from llmitm.mitm.intercept import Intercept
 from llmitm.mitm.service import Service
@@ -28,5 +29,6 @@ def chain(home: Home, *, quiet: bool = False) -> list[object]:
         tunnel,  # what is decrypted at all
         Gateway(hosts, console.health),  # re-targets a request before it is identified
         intercept,  # the call itself
+        Dispatch(),  # finds handlers faster than stock mitmdump does
         console,  # last: closes the log when all is over
     ]

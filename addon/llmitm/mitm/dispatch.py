@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from mitmproxy import exceptions, flow, hooks
+from mitmproxy import ctx, exceptions, flow, hooks
 from mitmproxy.addonmanager import AddonManager, traverse
 
 log = logging.getLogger("llmitm")
@@ -79,3 +79,14 @@ class ResolvedAddons(AddonManager):
                 raise
             except Exception:
                 log.exception("addon error in %s", name)
+
+
+class Dispatch:
+    """Give somebody's own mitmdump the same manager, which pays for what our hooks cost there."""
+
+    def running(self) -> None:
+        """All addons are loaded."""
+        manager = ctx.master.addons
+        if type(manager) is AddonManager:  # any other kind is left as it is
+            manager.__class__ = ResolvedAddons
+            vars(manager)["_handlers"] = {}

@@ -74,6 +74,7 @@ class HostTable:
             for entry in self.entries
             if entry.paths or entry.telemetry
         }
+        self._meant: dict[tuple[str, tuple[str, ...], str, str], Endpoint | None] = {}
         self._known: dict[tuple[str, int], ProviderEntry | None] = {}
 
     def find(self, host: str, port: int) -> ProviderEntry | None:
@@ -95,9 +96,17 @@ class HostTable:
 
     def endpoint(self, entry: ProviderEntry, method: str, path: str) -> Endpoint | None:
         """Return what a path on a provider's host means; None for telemetry and the like, which are no calls."""
-        calls, others = self._paths.get((entry.name, entry.hosts), (None, None))
         bare = path.partition("?")[0]
-        if (calls and not calls.fullmatch(bare)) or (others and others.fullmatch(bare)):
+        key = (entry.name, entry.hosts, method, bare)
+        if key not in self._meant:
+            if len(self._meant) >= _MOST_REMEMBERED:
+                self._meant.clear()
+            self._meant[key] = self._endpoint(entry, method, bare)
+        return self._meant[key]
+
+    def _endpoint(self, entry: ProviderEntry, method: str, path: str) -> Endpoint | None:
+        calls, others = self._paths.get((entry.name, entry.hosts), (None, None))
+        if (calls and not calls.fullmatch(path)) or (others and others.fullmatch(path)):
             return None
         for dialect in dialects(entry.dialects):
             if found := dialect.endpoint(entry.name, method, path):
