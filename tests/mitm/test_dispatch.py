@@ -1,15 +1,21 @@
 from __future__ import annotations
 
 import asyncio
+import warnings
 from collections.abc import Callable
 
 import pytest
-from mitmproxy import exceptions, hooks, http, master, options
+from mitmproxy import exceptions, hooks, http, options
 from mitmproxy.addonmanager import AddonManager
 from mitmproxy.proxy.layers.http import HttpRequestHook
 from mitmproxy.test import tflow
 
 from llmitm.mitm.dispatch import Dispatch, ResolvedAddons
+
+with warnings.catch_warnings():
+    # mitmproxy's own addons import libraries in ways that these have come to deprecate.
+    warnings.simplefilter("ignore")
+    from mitmproxy import master
 
 
 class Noted:
@@ -47,8 +53,8 @@ def run(kind: type[AddonManager], build: Callable[[list[str]], list[object]]) ->
     seen: list[str] = []
 
     async def events() -> None:
-        manager = master.Master(options.Options()).addons if kind is AddonManager else None
-        manager = manager or ResolvedAddons(master.Master(options.Options()))
+        own = master.Master(options.Options())
+        manager = own.addons if kind is AddonManager else ResolvedAddons(own)
         manager.add(*build(seen))
         for _ in range(2):
             await manager.handle_lifecycle(HttpRequestHook(tflow.tflow()))
@@ -58,6 +64,7 @@ def run(kind: type[AddonManager], build: Callable[[list[str]], list[object]]) ->
         manager.remove(late)
         await manager.trigger_event(HttpRequestHook(tflow.tflow()))
         await manager.trigger_event(hooks.RunningHook())
+        await own.done()
 
     asyncio.run(events())
     return seen
@@ -88,5 +95,6 @@ def test_a_running_mitmdump_gets_it() -> None:
         own.addons.add(Noted("a", seen))
         await own.addons.trigger_event(HttpRequestHook(tflow.tflow()))
         assert seen == ["a request"]
+        await own.done()
 
     asyncio.run(running())
