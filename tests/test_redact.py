@@ -142,7 +142,8 @@ def test_patterns_of_the_user() -> None:
 @given(
     text=st.text(),
     key=st.sampled_from(list(KEYS.values())),
-    secret=st.text(min_size=8).filter(lambda secret: secret not in REDACTED),
+    # A placeholder that stands in for a key ("anything") is no secret, and has no spellings.
+    secret=st.text(min_size=8).filter(lambda s: s not in REDACTED and bool(spellings([s]))),
 )
 def test_no_text_hides_a_secret_of_the_call(text: str, key: str, secret: str) -> None:
     struck = REDACTOR.text(f"{text}{secret}{text} {key}", spellings([secret, key]))
