@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 
 from llmitm.demo.provider import LocalProvider, in_thread
@@ -24,8 +25,11 @@ _SHOWN = ("mitmproxy", "sqlite-utils", "openai", "anthropic", "google-genai", "l
 
 
 def pytest_configure() -> None:
-    """Forbid connections to other machines, for good: an audit hook cannot be taken off."""
+    """Forbid connections to other machines, for good (an audit hook cannot be taken off); time no example."""
     sys.addaudithook(_forbid_other_machines)
+    # Machines that run tests are shared and noisy: how long an example takes says nothing.
+    hypothesis.settings.register_profile("llmitm", deadline=None)
+    hypothesis.settings.load_profile("llmitm")
 
 
 def _forbid_other_machines(event: str, arguments: tuple[Any, ...]) -> None:
