@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import shutil
 import subprocess
@@ -57,7 +58,11 @@ def corporate_proxy(folder: Path) -> Iterator[int]:
     mitmdump = "from mitmproxy.tools.main import mitmdump; mitmdump()"
     command = [sys.executable, "-c", mitmdump, "--listen-host", "127.0.0.1", "--listen-port", "0"]
     command += ["-s", str(script), *(word for option in options for word in ("--set", option))]
-    with output.open("w") as out, subprocess.Popen(command, stdout=out, stderr=out) as process:
+    environ = os.environ | {"PYTHONUNBUFFERED": "1"}
+    with (
+        output.open("w") as out,
+        subprocess.Popen(command, env=environ, stdout=out, stderr=out) as process,
+    ):
         try:
             listening = re.compile(r"listening at 127\.0\.0\.1:(\d+)")
             found: re.Match[str] = until(lambda: listening.search(output.read_text()))
