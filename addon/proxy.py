@@ -7,7 +7,11 @@ _HERE = Path(__file__).resolve().parent
 if (_HERE / "llmitm").is_dir():  # in a checkout; an installed llmitm is on the path already
     sys.path[:0] = [str(_HERE), str(_HERE.parent / "pricing")]
 
-from llmitm.home import home  # noqa: E402  (after the path is set)
-from llmitm.mitm.chain import chain  # noqa: E402
+# After the path is set. Modules, not functions: mitmproxy takes a function named `load` for a hook of this script.
+from llmitm import home, settings  # noqa: E402
+from llmitm.mitm import chain  # noqa: E402
+from llmitm.providers import hosts  # noqa: E402
 
-addons = chain(home())
+_PLACE = home.home()
+_SETTINGS = settings.load(_PLACE)
+addons = chain.chain(_PLACE, _SETTINGS, hosts.load(_SETTINGS.provider))

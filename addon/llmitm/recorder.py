@@ -198,11 +198,10 @@ class Recorder:
             if isinstance(item, _Flush):
                 self._hurry.clear()
                 item.set()
-            if self._closing.is_set() and (item is None or monotonic() > self._give_up_at):
-                if self._queue.empty() or monotonic() > self._give_up_at:
+            if self._closing.is_set():
+                if monotonic() > self._give_up_at or (item is None and self._queue.empty()):
                     break
-                continue
-            if monotonic() >= self._tidy_at:
+            elif monotonic() >= self._tidy_at:
                 self._tidy()
         self._end()
 

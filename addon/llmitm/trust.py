@@ -34,6 +34,19 @@ _RENEWED_BEFORE_END = timedelta(days=180)
 _BACKDATED = timedelta(days=2)
 """For clients whose clock is slow."""
 
+CA_USAGE = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+"""What the key of a certificate authority may be used for."""
+
 _PRIVATE_TOP_LEVEL = {"corp", "home", "internal", "lan", "local", "localhost", "test"}
 """Top-level names that no public registry gives out (RFC 6761, RFC 6762 appendix G, ICANN 2024 on .internal)."""
 
@@ -200,17 +213,6 @@ def _constraints(allowed: Allowed) -> x509.NameConstraints:
 
 def _issue(key: _Key, constraints: x509.NameConstraints) -> x509.Certificate:
     now = datetime.now(UTC)
-    usage = x509.KeyUsage(
-        digital_signature=False,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=True,
-        crl_sign=True,
-        encipher_only=False,
-        decipher_only=False,
-    )
     server = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
     identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     return (
@@ -222,7 +224,7 @@ def _issue(key: _Key, constraints: x509.NameConstraints) -> x509.Certificate:
         .not_valid_before(now - _BACKDATED)
         .not_valid_after(now + _LIFETIME)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(usage, critical=True)
+        .add_extension(CA_USAGE, critical=True)
         .add_extension(server, critical=False)
         .add_extension(identifier, critical=False)
         .add_extension(constraints, critical=True)

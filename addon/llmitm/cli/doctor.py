@@ -228,7 +228,7 @@ def _prices(place: Home, settings: Settings) -> Iterator[Finding]:
     from llmitm_pricing import PriceFileError, PriceTable
 
     try:
-        table = PriceTable.load(own=place.prices if place.prices.is_dir() else None)
+        table = PriceTable.load(own=place.prices)
         files = [file for name in table.providers() for file in table.files(name)]
     except PriceFileError as error:
         yield Finding(

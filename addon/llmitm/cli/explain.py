@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -17,7 +16,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from llmitm.calls import Exchange, Finished, RateLimit
     from llmitm.exchanges import Fault
-    from llmitm.reading import Reader
 
 _STANDARD_INPUT = "-"
 _FAMILIES = ("anthropic", "gemini", "openai")
@@ -82,26 +80,18 @@ class _Explainer:
     """The proxy's reader, with the user's settings; hosts outside the table are read by their paths."""
 
     def __init__(self) -> None:
-        from llmitm.estimate import Estimator
         from llmitm.home import home
         from llmitm.providers import hosts
-        from llmitm.reading import Reader
+        from llmitm.readers import reader
         from llmitm.settings import load
-        from llmitm_pricing import PriceTable
 
         place = home()
         settings = load(place)
-        prices = PriceTable.load(own=place.prices if place.prices.is_dir() else None)
-        estimator = Estimator(Path(os.environ.get("TIKTOKEN_CACHE_DIR") or place.encodings))
         self._hosts = hosts.load(settings.provider)
         anywhere = hosts.ProviderEntry(name="unknown", hosts=("*",), dialects=_FAMILIES)
-
-        def reader(table: hosts.HostTable) -> Reader:
-            redact = settings.log.redact
-            return Reader(table, prices, estimator, keep_bodies=False, redact=redact)
-
-        self._known = reader(self._hosts)
-        self._unknown = reader(hosts.HostTable([anywhere]))
+        self._known = reader(place, settings.log, self._hosts, keep_bodies=False)
+        anything = hosts.HostTable([anywhere])
+        self._unknown = reader(place, settings.log, anything, keep_bodies=False)
 
     def read(self, exchange: Exchange) -> Finished:
         """Return the record of an exchange."""

@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from llmitm.trust import CA_USAGE
+
 LIFETIME = timedelta(days=2)
 
 
@@ -21,21 +23,10 @@ def issue(folder: Path, hosts: Sequence[str]) -> tuple[Path, ssl.SSLContext]:
     """Return the CA's file and a server context for HTTP/2 and HTTP/1.1 with a certificate of `hosts`."""
     ca_key = ec.generate_private_key(ec.SECP256R1())
     ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "llmitm local provider")])
-    own_usage = x509.KeyUsage(
-        digital_signature=True,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=True,
-        crl_sign=True,
-        encipher_only=False,
-        decipher_only=False,
-    )
     ca = (
         _builder(ca_name, ca_name, ca_key.public_key(), ca_key)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(own_usage, critical=True)
+        .add_extension(CA_USAGE, critical=True)
         .sign(ca_key, hashes.SHA256())
     )
     key = ec.generate_private_key(ec.SECP256R1())

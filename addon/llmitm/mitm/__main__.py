@@ -17,7 +17,6 @@ import sys
 import time
 from collections.abc import Sequence
 from ipaddress import ip_address
-from pathlib import Path
 
 from mitmproxy import exceptions, master, options
 from mitmproxy.addons import (
@@ -31,7 +30,7 @@ from mitmproxy.addons import (
     upstream_auth,
 )
 
-from llmitm import __version__
+from llmitm import __version__, files
 from llmitm.bundle import upstream_roots
 from llmitm.errors import LlmitmError
 from llmitm.home import Home, home
@@ -39,6 +38,7 @@ from llmitm.mitm.chain import chain
 from llmitm.mitm.dispatch import ResolvedAddons
 from llmitm.mitm.upstream import own_proxy
 from llmitm.providers import hosts as host_table
+from llmitm.running import Running
 from llmitm.settings import load as load_settings
 from llmitm.trust import ensure
 
@@ -90,7 +90,7 @@ class Announce:
             "version": __version__,
         }
         if not self._private:
-            _write_private(self._home.running, json.dumps(state))
+            files.replace(self._home.running, json.dumps(state).encode())
         if self._ready_fd is not None:
             os.write(self._ready_fd, json.dumps({"port": port}).encode() + b"\n")
             os.close(self._ready_fd)
@@ -105,7 +105,7 @@ class Announce:
 
 
 def _greet(host: str, port: int, listen_host: str) -> None:
-    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    url = Running(port, host).url
     print(
         f'llmitm: proxy at {url}      llmitm run -- COMMAND, or eval "$(llmitm env)"\n'
         f"llmitm: base URLs, no CA    {url}/openai/v1, {url}/anthropic, {url}/gemini ...",
@@ -113,13 +113,6 @@ def _greet(host: str, port: int, listen_host: str) -> None:
     )
     if listen_host != "localhost" and not ip_address(listen_host).is_loopback:
         print("llmitm: other machines can reach it, and nothing asks who they are", file=sys.stderr)
-
-
-def _write_private(path: Path, text: str) -> None:
-    draft = path.with_suffix(f".{os.getpid()}")
-    draft.touch(mode=0o600)
-    draft.write_text(text)
-    draft.replace(path)
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -149,8 +142,9 @@ async def _run(arguments: argparse.Namespace) -> None:
     settings = load_settings(place)
     opts = options.Options()
     lean = LeanMaster(opts)
-    ensure(place, host_table.load(settings.provider).names())
-    ours = chain(place, quiet=arguments.quiet)
+    hosts = host_table.load(settings.provider)
+    ensure(place, hosts.names())
+    ours = chain(place, settings, hosts, quiet=arguments.quiet)
     lean.addons.add(*ours, Announce(lean, place, arguments.ready_fd, arguments.private))
     opts.update(
         confdir=str(place.ca),

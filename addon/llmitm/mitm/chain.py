@@ -9,21 +9,23 @@ from llmitm.mitm.console import Console
 from llmitm.mitm.dispatch import Dispatch
 from llmitm.mitm.gateway import Gateway
 from llmitm.mitm.intercept import Intercept
-from llmitm.mitm.service import Service
 from llmitm.mitm.tunnel import Tunnel
 from llmitm.mitm.upstream import Upstream
+from llmitm.providers.hosts import HostTable
+from llmitm.readers import reader
+from llmitm.recorder import Recorder
+from llmitm.settings import Settings
 
 
-def chain(home: Home, *, quiet: bool = False) -> list[object]:
-    """Return the addons that make mitmproxy llmitm."""
+def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = False) -> list[object]:
+    """Return the addons that make mitmproxy llmitm, and start the recorder behind them."""
     console = Console(quiet)
-    service = Service.start(home, console.recorded)
-    hosts = service.hosts
+    read = reader(home, settings.log, hosts, keep_bodies=settings.log.bodies)
+    recorder = Recorder.open(home.database, read, settings.log, console.recorded)
+    recorder.start()
     tunnel = Tunnel(hosts, os.environ.get("LLMITM_LABEL"))  # set by `llmitm run`
-    intercept = Intercept(
-        hosts, tunnel, service.recorder.submit, service.settings.streams.ask_usage
-    )
-    console.watch(service.recorder, tunnel, intercept)
+    intercept = Intercept(hosts, tunnel, recorder.submit, settings.streams.ask_usage)
+    console.watch(recorder, tunnel, intercept)
     return [
         Upstream(hosts),  # first: options that everything after relies on
         tunnel,  # what is decrypted at all

@@ -13,7 +13,7 @@ from uuid import uuid4
 from mitmproxy import http
 from mitmproxy.connection import ConnectionState
 
-from llmitm.calls import Endpoint, Exchange
+from llmitm.calls import Endpoint, Exchange, header
 from llmitm.ids import new_id
 from llmitm.mitm.gateway import TAGS
 from llmitm.mitm.guard import guarded
@@ -79,7 +79,7 @@ class Intercept:
             http_version=request.http_version,
         )
         if _take_off_control_headers(request):
-            told = next((v for k, v in exchange.request_headers if k.lower() == _REQUEST_ID), None)
+            told = header(exchange.request_headers, _REQUEST_ID)
             exchange.request_id = request_id(told) or str(uuid4())
         flow.metadata[_EXCHANGE] = exchange
         self.in_flight += 1

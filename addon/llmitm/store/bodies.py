@@ -23,8 +23,6 @@ _MOST_REMEMBERED = 50_000
 _HASH_BYTES = 16
 _SHORT = 24
 """Characters up to which a text between chains is kept in the list: a reference would be no shorter."""
-
-
 _LONG_ANSWER = 64
 """Characters from which a reference to what was answered is shorter than the text."""
 _STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')

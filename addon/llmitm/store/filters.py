@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -66,11 +66,11 @@ def find(connection: sqlite3.Connection, wanted: Filter, limit: int) -> list[int
     """Return the keys of the latest calls that fit, the latest first."""
     found: list[tuple[int, int]] = []
     given, values = conditions(wanted)
+    names = [] if wanted.model is None else models(connection, wanted.model)
     if wanted.model is not None:
-        names = models(connection, wanted.model)
-        given.append(f"calls.model IN ({', '.join('?' * len(names))})")
+        given.append(among("calls.model", names))
         values += names
-    for source, driving, own_values, order in _drivers(connection, wanted, limit):
+    for source, driving, own_values, order in _drivers(connection, wanted, names, limit):
         where = " AND ".join([*driving, *given]) or "1"
         query = f"SELECT calls.started_at, calls.key FROM {source} WHERE {where} ORDER BY {order} DESC LIMIT ?"
         found += connection.execute(query, [*own_values, *values, limit]).fetchall()
@@ -81,19 +81,21 @@ type _Driver = tuple[str, Sequence[str], Values, str]
 """What is searched, the condition that drives, its values, and the order in which the index gives the calls."""
 
 
-def _drivers(connection: sqlite3.Connection, wanted: Filter, limit: int) -> Iterator[_Driver]:
-    """Yield searches that together find everything."""
+def _drivers(
+    connection: sqlite3.Connection, wanted: Filter, names: Sequence[str], limit: int
+) -> Iterator[_Driver]:
+    """Yield searches that together find everything. `names` are the models that are wanted."""
     if wanted.text is not None:
         keys = search.calls(connection, wanted.text, max(limit * 20, 1_000))
         for start in range(0, len(keys), 500):
             some = keys[start : start + 500]
-            yield "calls", [f"key IN ({', '.join('?' * len(some))})"], list(some), _TIME
+            yield "calls", [among("key", some)], list(some), _TIME
     elif wanted.properties:
         name, value = next(iter(wanted.properties.items()))
         source = "properties INDEXED BY properties_by_value JOIN calls ON calls.key = call_key"
         yield source, ["properties.name = ?", "properties.value = ?"], [name, value], "call_key"
     elif wanted.model is not None:
-        for name in models(connection, wanted.model):
+        for name in names:
             yield "calls INDEXED BY calls_by_model", ["model = ?"], [name], _TIME
     else:
         yield _driver(wanted)
@@ -124,17 +126,19 @@ def models(connection: sqlite3.Connection, name: str) -> list[str]:
     """Return the models in the log that a name or pattern means."""
     known = [model for (model,) in connection.execute("SELECT DISTINCT model FROM hours") if model]
     wanted = name.casefold()
-    fits: Callable[[str], object]
     if "*" in name or "?" in name:
-        fits = lambda model: fnmatchcase(model, wanted)  # noqa: E731
-    else:
-        dated = re.compile(re.escape(wanted) + r"(?:[-@:]\d{4}[\d-]*)?")
-        fits = dated.fullmatch
-    return [model for model in known if fits(model.casefold())]
+        return [model for model in known if fnmatchcase(model.casefold(), wanted)]
+    dated = re.compile(re.escape(wanted) + r"(?:[-@:]\d{4}[\d-]*)?")
+    return [model for model in known if dated.fullmatch(model.casefold())]
+
+
+def among(column: str, values: Sequence[object]) -> str:
+    """Return SQL for a column that has one of some values, with a mark for each."""
+    return f"{column} IN ({', '.join('?' * len(values))})"
 
 
 def conditions(wanted: Filter) -> tuple[list[str], Values]:
-    """Return all conditions but the text and the models, which only drive."""
+    """Return all conditions but those that need a look into the log: the text and the models."""
     found: list[str] = []
     values: Values = []
 

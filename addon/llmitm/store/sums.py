@@ -110,7 +110,7 @@ def where(connection: sqlite3.Connection, wanted: Filter) -> tuple[str, Values]:
         values += (name, value)
     if wanted.model is not None:
         names = filters.models(connection, wanted.model)
-        conditions.append(f"calls.model IN ({', '.join('?' * len(names))})")
+        conditions.append(filters.among("calls.model", names))
         values += names
     if wanted.text is not None:
         keys = filters.find(connection, wanted, _MOST_FOUND)
@@ -202,7 +202,7 @@ def _from_rollup(
             values.append(value)
     if wanted.model is not None:
         names = filters.models(connection, wanted.model)
-        conditions.append(f"model IN ({', '.join('?' * len(names))})")
+        conditions.append(filters.among("model", names))
         values += names
     amounts = {name: name for name in SUMS}
     return _select(columns, amounts, table, " AND ".join(conditions)), values

@@ -11,6 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -198,16 +199,10 @@ class Writer:
         return known
 
 
-_insertions: dict[tuple[str, tuple[str, ...]], str] = {}
-
-
+@cache
 def _insertion(table: str, columns: tuple[str, ...]) -> str:
-    sql = _insertions.get((table, columns))
-    if sql is None:
-        marks = ", ".join("?" * len(columns))
-        sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"
-        _insertions[table, columns] = sql
-    return sql
+    marks = ", ".join("?" * len(columns))
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"
 
 
 def _rate_limits(connection: sqlite3.Connection, batch: Sequence[Finished]) -> None:
