@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from math import ceil, isfinite
 
 from llmitm.calls import (
     Answer,
@@ -17,12 +16,12 @@ from llmitm.calls import (
     Endpoint,
     Exchange,
     Identity,
-    Json,
     Operation,
     Outcome,
     Prompt,
     Usage,
 )
+from llmitm.measures import Quantity, measure
 from llmitm_pricing import Cost, PriceFileError, PriceTable, Unpriced
 
 _FREE: Mapping[Operation, str] = {
@@ -52,11 +51,6 @@ _TOKENS = (
 """Units of the price table, and where `Usage` has them."""
 
 _READS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
-_ATTRIBUTES = ("quality", "size", "resolution", "search_context_size")
-_DOCUMENTS_A_SEARCH = 100
-"""Cohere, and those who sell its models, count a rerank of up to 100 documents as one search."""
-
-type Quantity = int | float
 
 
 def charge(
@@ -124,7 +118,7 @@ def _from_table(
     identity: Identity,
     table: PriceTable,
 ) -> Cost | Unpriced:
-    measured, attributes = _measures(endpoint, prompt.document, answer.document)
+    measured = measure(endpoint, exchange, prompt, answer)
     tier = "batch" if endpoint.operation == "batch" else answer.service_tier or prompt.service_tier
     at = datetime.fromtimestamp(exchange.started_at, UTC)
 
@@ -139,7 +133,7 @@ def _from_table(
             host=exchange.host,
             path=exchange.path.partition("?")[0],
             speed=answer.speed,
-            attributes=attributes,
+            attributes=measured.attributes,
         )
 
     if answer.by_model and not identity.model_override:
@@ -148,7 +142,7 @@ def _from_table(
     known = [name for name in names if table.find(name, endpoint.provider)]
     if not names:
         return Unpriced("the call names no model")
-    return price((known or names)[0], {**measured, **units(answer.usage)})
+    return price((known or names)[0], {**measured.quantities, **units(answer.usage)})
 
 
 def _together(priced: Iterable[Cost | Unpriced]) -> Cost | Unpriced:
@@ -196,79 +190,3 @@ def _explain(reason: str, usage: Usage, outcome: Outcome) -> str:
     if usage.source == "none" and outcome in ("cancelled", "error"):
         return f"the call ended before its usage was known ({reason})"
     return reason
-
-
-def _measures(
-    endpoint: Endpoint, request: Json, response: Json
-) -> tuple[dict[str, Quantity], dict[str, str]]:
-    """Return quantities that no usage tells, with the attributes that a price may depend on."""
-    asked = request if isinstance(request, Mapping) else {}
-    answered = response if isinstance(response, Mapping) else {}
-    # Google's `:predict` has its options in a field of their own.
-    options = asked.get("parameters")
-    options = {**asked, **options} if isinstance(options, Mapping) else asked
-    search = options.get("web_search_options")
-    search = search if isinstance(search, Mapping) else {}
-    attributes = _words({**answered, **options, **search})
-    quantities: dict[str, Quantity] = {"request": 1}
-    match endpoint.operation:
-        case "image":
-            quantities["image"] = _images(options, answered)
-        case "speech":
-            text = options.get("input") or options.get("text")
-            if isinstance(text, str):
-                quantities["character"] = len(text)
-        case "transcription":
-            if (seconds := _number(answered.get("duration"))) is not None:
-                quantities["audio_second"] = seconds
-        case "video":
-            # A request may leave the length to the provider; the job that it answers with then names it.
-            if (seconds := _video_seconds({**answered, **options})) is not None:
-                quantities["video_second"] = seconds
-        case "rerank":
-            documents = options.get("documents") or options.get("sources")
-            count = len(documents) if isinstance(documents, list) else 1
-            quantities["search_unit"] = max(1, ceil(count / _DOCUMENTS_A_SEARCH))
-        case _:
-            pass
-    return quantities, attributes
-
-
-def _words(options: Mapping[str, Json]) -> dict[str, str]:
-    """Return the attributes as words. What is left to the provider (`auto`) is as if it were not there."""
-    words = {name: options.get(name) for name in _ATTRIBUTES}
-    return {name: word for name, word in words.items() if isinstance(word, str) and word != "auto"}
-
-
-def _images(options: Mapping[str, Json], answered: Mapping[str, Json]) -> Quantity:
-    for made in (answered.get("data"), answered.get("predictions"), answered.get("images")):
-        if isinstance(made, list) and made:
-            return len(made)
-    return _first_number((options.get("n"), options.get("sampleCount"))) or 1
-
-
-def _video_seconds(options: Mapping[str, Json]) -> Quantity | None:
-    """Return the seconds of all videos, None where nothing tells them."""
-    seconds = _first_number(
-        options.get(name) for name in ("seconds", "durationSeconds", "duration_seconds", "duration")
-    )
-    if seconds is None:
-        return None
-    return seconds * (_first_number((options.get("sampleCount"), options.get("n"))) or 1)
-
-
-def _first_number(values: Iterable[Json]) -> Quantity | None:
-    return next((number for value in values if (number := _number(value)) is not None), None)
-
-
-def _number(value: Json) -> Quantity | None:
-    """Return a number, also where a form or a provider has written it as text."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int | float):
-        return value
-    try:
-        number = float(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
-    return number if number is None or isfinite(number) else None
