@@ -1,7 +1,7 @@
 """A dated block of a model's prices, made ready for use: conditions compiled, combinations remembered.
 
 Variants apply in the order in which they are written: each that holds replaces the prices it names, or multiplies
-all token prices; then the modifiers multiply. So a long-context price of the batch tier is one more variant, after
+all token prices; then the modifiers multiply. Fees of the files above the model's come last. So a long-context price of the batch tier is one more variant, after
 both, and a plain factor needs no table.
 """
 
@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
+from llmitm_pricing.catalogue import Found
 from llmitm_pricing.conditions import Condition, Context, Hours
-from llmitm_pricing.schema import Item, Model, Modifier, Price, PriceFile, Variant
+from llmitm_pricing.schema import Item, Modifier, Price, PriceFile, Variant
 from llmitm_pricing.units import FALLBACK, TOKEN_UNITS
 
 
@@ -30,20 +31,20 @@ class Rates:
 class Block:
     """What a model costs for a while."""
 
-    def __init__(
-        self, file: PriceFile, model: Model, price: Price, modifiers: Sequence[Modifier]
-    ) -> None:
+    def __init__(self, found: Found, price: Price, modifiers: Sequence[Modifier]) -> None:
+        file, model = found.source.file, found.model
         day = f"@{price.starts:%Y-%m-%d}" if price.starts else ""
         self.id = f"{file.provider}/{model.id}{day}"
         self.starts = price.starts
         self.until = price.until
         self.free = price.free
-        self.left_out = file.left_out
+        self.left_out = {**file.left_out, **found.above.left_out}
         self.tiers = frozenset(
             word for variant in price.variant for word in variant.when.get("tier", ())
         )
         self._price = price
         self._fees = {**file.fee, **price.fee}
+        self._fees_above = found.above.fee
         self._variants = [_Variant(variant, file) for variant in price.variant]
         self._modifiers = [_Modifier(modifier) for modifier in modifiers]
         self._rates: dict[tuple[bool, ...], Rates] = {}
@@ -73,7 +74,7 @@ class Block:
         for applies, modifier in zip(held[len(self._variants) :], self._modifiers, strict=True):
             if applies:
                 tokens = _multiply(tokens, modifier.entry.times)
-        return Rates(_fill(tokens), fees, items)
+        return Rates(_fill(tokens), {**fees, **self._fees_above}, items)
 
 
 class _Variant:

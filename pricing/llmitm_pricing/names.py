@@ -1,4 +1,4 @@
-"""Which model a name means: exact names first, then the longest pattern, then regular expressions.
+"""Which model of a file a name means: exact names first, then the longest pattern, then regular expressions.
 
 A dated snapshot that is not listed is found only where its model says so with a pattern: names that begin alike may
 cost very different sums (`gpt-4o-2024-05-13` costs twice what `gpt-4o` does).
@@ -7,11 +7,15 @@ cost very different sums (`gpt-4o-2024-05-13` costs twice what `gpt-4o` does).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Sequence
+from functools import cached_property
+from itertools import groupby
 
-from llmitm_pricing.files import PriceFileError
-from llmitm_pricing.schema import Model, PriceFile
+from llmitm_pricing.files import Source
+from llmitm_pricing.positions import Keys
+from llmitm_pricing.schema import Model
+
+type _Rank = tuple[bool, int, int]
 
 
 def glob(pattern: str, *, star: str = ".*") -> re.Pattern[str]:
@@ -20,67 +24,62 @@ def glob(pattern: str, *, star: str = ".*") -> re.Pattern[str]:
 
 
 class Names:
-    """The names of one price file.
+    """A price file with its names, all of them whatever the case.
 
     Raises:
-        PriceFileError: Two models claim the same name, or an alias leads nowhere.
+        PriceFileError: Two models claim the same name or the same pattern.
 
     """
 
-    def __init__(self, file: PriceFile, path: Path) -> None:
-        self._path = path
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.aliases = {
+            name.casefold(): (name, target) for name, target in source.file.alias.items()
+        }
         self._exact: dict[str, Model] = {}
         self._globs: dict[str, Model] = {}
         self._regexes: dict[str, Model] = {}
-        self._strip = [glob(prefix, star="[^/]*") for prefix in file.strip]
-        for model in file.model:
-            for name in dict.fromkeys(name.casefold() for name in (model.id, *model.match)):
-                self._claim(self._globs if "*" in name else self._exact, name, model)
-            for pattern in model.regex:
-                self._claim(self._regexes, pattern, model)
-        ranked = sorted(self._globs.items(), key=lambda entry: -len(entry[0].replace("*", "")))
-        self._patterns = [
-            *((glob(pattern), model) for pattern, model in ranked),
-            *((re.compile(pattern, re.I), model) for pattern, model in self._regexes.items()),
-        ]
-        self._aliases = {
-            name.casefold(): self._target(name, target) for name, target in file.alias.items()
-        }
+        for number, model in enumerate(source.file.model):
+            for place, name in enumerate((model.id, *model.match)):
+                keys = ("match", place - 1) if place else ("id",)
+                names = self._globs if "*" in name else self._exact
+                self._claim(names, name.casefold(), model, ("model", number, *keys))
+            for place, pattern in enumerate(model.regex):
+                self._claim(self._regexes, pattern, model, ("model", number, "regex", place))
 
-    def find(self, name: str) -> Model | None:
-        """Return the model that a name means, None where there is none."""
-        return next(
-            (
-                model
-                for spelling in self.spellings(name.casefold())
-                if (model := self._aliases.get(spelling) or self._listed(spelling))
+    def find(self, name: str) -> Sequence[Model]:
+        """Return the model that a name means; several where patterns of the same length match it."""
+        if model := self._exact.get(name.casefold()):
+            return (model,)
+        for _, equals in self._patterns:
+            if models := {model.id: model for pattern, model in equals if pattern.fullmatch(name)}:
+                return tuple(models.values())
+        return ()
+
+    @cached_property
+    def _patterns(self) -> Sequence[tuple[_Rank, Sequence[tuple[re.Pattern[str], Model]]]]:
+        """The patterns by rank, the best first; made when a name is not listed."""
+        ranked = [
+            *((_rank(text), glob(text), model) for text, model in self._globs.items()),
+            *(
+                ((True, 0, 0), re.compile(text, re.I), model)
+                for text, model in self._regexes.items()
             ),
-            None,
-        )
+        ]
+        ranked.sort(key=lambda entry: entry[0])
+        return [
+            (rank, [entry[1:] for entry in entries])
+            for rank, entries in groupby(ranked, key=lambda entry: entry[0])
+        ]
 
-    def spellings(self, name: str) -> Iterable[str]:
-        """Return a name as it is, then without the prefixes that this file strips."""
-        yield name
-        for prefix in self._strip:
-            if (found := prefix.match(name)) and found.end() < len(name):
-                yield from self.spellings(name[found.end() :])
-
-    def _claim(self, names: dict[str, Model], name: str, model: Model) -> None:
+    def _claim(self, names: dict[str, Model], name: str, model: Model, keys: Keys) -> None:
         other = names.setdefault(name, model)
         if other is not model:
-            raise PriceFileError(
-                f"{self._path}: the name {name!r} is claimed by two models, {other.id!r} and {model.id!r}"
-            )
+            both = " and ".join(map(self.source.tell, (other, model)))
+            told = f"the name {name!r} is claimed by two models, {both}"
+            raise self.source.error([(keys, told)])
 
-    def _target(self, name: str, target: str) -> Model:
-        model = self._listed(target.casefold())
-        if model is None:
-            raise PriceFileError(
-                f"{self._path}: alias > {name}: no model here is called {target!r}"
-            )
-        return model
 
-    def _listed(self, name: str) -> Model | None:
-        if model := self._exact.get(name):
-            return model
-        return next((model for pattern, model in self._patterns if pattern.fullmatch(name)), None)
+def _rank(pattern: str) -> _Rank:
+    """The longest pattern goes first; of equally long ones, that with more before its first `*`."""
+    return (False, -len(pattern.replace("*", "")), -pattern.index("*"))

@@ -12,7 +12,18 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from llmitm_pricing.units import ATTRIBUTES, FEE_UNITS, ITEM_UNITS, TOKEN_UNITS
 
@@ -53,8 +64,19 @@ def _one_of(allowed: Iterable[str]) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _wrong(place: tuple[str | int, ...], message: str) -> ValidationError:
+    """Return a fault of what is inside an entry, at its own place; pydantic would name the entry."""
+    fault = PydanticCustomError("price_file", "{told}", {"told": message})
+    details = InitErrorDetails(type=fault, loc=place, input={})
+    return ValidationError.from_exception_data("price file", [details])
+
+
 Moment = Annotated[datetime, BeforeValidator(_moment)]
 Usd = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
+OneOrTable = Annotated[
+    Annotated[Usd, Tag("[one]")] | Annotated[dict[str, Usd], Tag("[table]")],
+    Discriminator(lambda value: "[table]" if isinstance(value, dict) else "[one]"),
+]
 Factor = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
 Name = Annotated[str, Field(min_length=1)]
 Words = Annotated[tuple[Name, ...], BeforeValidator(_many), Field(min_length=1)]
@@ -80,7 +102,7 @@ class Item(_Entry):
     """The price of something that is not a token."""
 
     unit: Unit
-    usd: Usd | dict[str, Usd]
+    usd: OneOrTable
     """One price, or one for each combination of the values of `by`, joined by a space."""
     by: tuple[Attribute, ...] = ()
     default: dict[Attribute, str] = {}
@@ -96,9 +118,8 @@ class Item(_Entry):
         if isinstance(self.usd, dict):
             for key in self.usd:
                 if len(key.split(" ")) != len(self.by):
-                    raise ValueError(
-                        f"{key!r} should have one word for each of {', '.join(self.by)}"
-                    )
+                    told = f"{key!r} should have one word for each of {', '.join(self.by)}"
+                    raise _wrong(("usd", key), told)
         if stray := set(self.default) - set(self.by):
             raise ValueError(f"`default` names {', '.join(sorted(stray))}, which is not in `by`")
         return self
@@ -165,20 +186,22 @@ class Model(_Entry):
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
-        for number, (earlier, later) in enumerate(pairwise(self.price), 2):
+        for number, (earlier, later) in enumerate(pairwise(self.price), 1):
+            place = ("price", number)
             if later.starts is None:
-                raise ValueError(f"price {number} needs `from`: only the first may go without")
+                raise _wrong(place, "needs `from`: only the first price may go without")
             if earlier.starts and earlier.starts >= later.starts:
-                raise ValueError(f"price {number} begins no later than the one before it")
+                raise _wrong((*place, "from"), "is no later than that of the price before")
             if earlier.until and earlier.until > later.starts:
-                raise ValueError(f"price {number} begins before the one before it ends")
+                raise _wrong((*place, "from"), "is before the price before it ends")
         return self
 
 
 class Modifier(_Entry):
     """A factor on token prices that many models share; fees and items are not multiplied."""
 
-    when: Annotated[When, Field(min_length=1)]
+    when: When = {}
+    """Without it the factor holds for every call of the models, as a discount does."""
     models: Words
     """By `id`, with `*`."""
     times: Factor
@@ -228,12 +251,12 @@ class PriceFile(_Entry):
 
     @model_validator(mode="after")
     def _calendars_exist(self) -> Self:
-        for model in self.model:
-            for price in model.price:
-                for variant in price.variant:
+        for model_number, model in enumerate(self.model):
+            for price_number, price in enumerate(model.price):
+                for number, variant in enumerate(price.variant):
                     if variant.calendar and variant.calendar not in self.calendar:
-                        known = ", ".join(self.calendar) or "none"
-                        raise ValueError(
-                            f"model {model.id!r} names the calendar {variant.calendar!r}; there is {known}"
-                        )
+                        place = ("model", model_number, "price", price_number, "variant", number)
+                        told = f"there is no {variant.calendar!r} here"
+                        known = f"; there are {', '.join(self.calendar)}" if self.calendar else ""
+                        raise _wrong((*place, "calendar"), told + known)
         return self

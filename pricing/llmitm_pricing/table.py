@@ -10,23 +10,21 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cached_property
-from itertools import product
 from pathlib import Path
-from typing import NamedTuple
 
 from llmitm_pricing.bill import Bill
 from llmitm_pricing.blocks import Block
+from llmitm_pricing.catalogue import Catalogue, Found
 from llmitm_pricing.cost import Cost, Unpriced
-from llmitm_pricing.files import DATA, PriceFileError, read
-from llmitm_pricing.names import Names, glob
-from llmitm_pricing.schema import Model, Modifier, PriceFile
+from llmitm_pricing.files import DATA, PriceFileError
+from llmitm_pricing.folder import Broken, Folder
+from llmitm_pricing.names import glob
+from llmitm_pricing.schema import Modifier, PriceFile
 from llmitm_pricing.units import Leaves, Quantity
 
 _ZERO = Decimal(0)
 _PLAIN_TIERS = frozenset({"default", "standard", "auto", "on_demand", "standard_only"})
 """The names that providers give to having no tier; the block's own prices hold."""
-_LIKENESS = 3
-"""How far `like` is followed, so that two files that are like each other end."""
 _TOO_MANY = 10**15
 """No call has so many of anything; up to here products are exact."""
 _KNOWN_MODELS = 10_000
@@ -36,25 +34,32 @@ _KNOWN_MODELS = 10_000
 class PricedModel:
     """A model of one file, with its blocks in the order of time."""
 
-    def __init__(self, file: PriceFile, model: Model, modifiers: Sequence[Modifier] = ()) -> None:
-        self.file = file
-        self.entry = model
-        self._modifiers = (*file.modifier, *modifiers)
+    def __init__(self, found: Found) -> None:
+        self.file = found.source.file
+        self.entry = found.model
+        self._found = found
         self._floor = datetime.min.replace(tzinfo=UTC)
 
     @cached_property
+    def notes(self) -> Sequence[str]:
+        """What is odd about the name by which it was found."""
+        if self._found.rival is None:
+            return ()
+        return [f"the name fits {self._found.rival.id!r} as well as {self.entry.id!r}"]
+
+    @cached_property
     def modifiers(self) -> Sequence[Modifier]:
-        """The modifiers that name this model."""
+        """The modifiers that name this model: those of its file and of the files above."""
         return [
             modifier
-            for modifier in self._modifiers
+            for modifier in (*self.file.modifier, *self._found.above.modifiers)
             if any(glob(name).fullmatch(self.entry.id) for name in modifier.models)
         ]
 
     @cached_property
     def blocks(self) -> Sequence[Block]:
         """The dated blocks, oldest first."""
-        return [Block(self.file, self.entry, price, self.modifiers) for price in self.entry.price]
+        return [Block(self._found, price, self.modifiers) for price in self.entry.price]
 
     @cached_property
     def _starts(self) -> Sequence[datetime]:
@@ -69,58 +74,73 @@ class PricedModel:
         return block if block.until is None or at < block.until else None
 
 
-class _Provider(NamedTuple):
-    """A price file, read."""
-
-    file: PriceFile
-    names: Names
-
-
 class PriceTable:
-    """Prices of LLM calls; safe to share between threads."""
+    """Prices of LLM calls; safe to share between threads, and the same for as long as it is held."""
 
-    def __init__(self, folders: Sequence[Path]) -> None:
-        self._paths: dict[str, list[Path]] = {}
-        for folder in folders:
-            for path in sorted(folder.glob("*.toml")):
-                self._paths.setdefault(path.stem, []).append(path)
-        self._providers: dict[str, list[_Provider]] = {}
+    def __init__(self, shipped: Folder, own: Folder | None = None) -> None:
+        self._shipped = shipped
+        self._own = own
+        self._catalogue = Catalogue([own, shipped] if own else [shipped])
         self._found: dict[tuple[str, str], PricedModel | None] = {}
 
     @classmethod
     def load(cls, folder: Path | None = None, *, own: Path | None = None) -> PriceTable:
         """Return the table in a folder, by default the one that comes with this library.
 
-        `own` is a folder of the user's files in the same form: a model found there goes before the table's.
+        `own` is a folder of the user's files in the same form, which go before the table's.
         Nothing is read yet; a file that is wrong shows when its provider is first asked for, or in `check`.
 
         Raises:
             PriceFileError: The folder has no price files.
 
         """
-        folder = folder or DATA
-        table = cls([own, folder] if own else [folder])
-        if not table._paths:
-            raise PriceFileError(f"{folder}: there are no price files (*.toml) here")
+        table = cls(Folder(folder or DATA), Folder(own) if own else None)
+        if not table.providers():
+            raise PriceFileError(f"{folder or DATA}: there are no price files (*.toml) here")
         return table
 
     def check(self) -> None:
-        """Read every file.
+        """Read every file and see whether what it speaks of is there.
 
         Raises:
             PriceFileError: One of them is wrong.
 
         """
         for provider in self.providers():
-            self.files(provider)
+            for names in self._catalogue.provider(provider).files:
+                if faults := list(self._catalogue.faults(names)):
+                    raise names.source.error(faults)
+
+    def changed(self) -> bool:
+        """Return whether the user's files are other ones than when this table was made."""
+        return self._own is not None and self._own.changed()
+
+    def reloaded(self) -> PriceTable:
+        """Return the table with the user's files as they are now, all of them read.
+
+        One that is wrong is in `broken`; what it said before, if it was right then, stays in force.
+        """
+        if self._own is None:
+            return self
+        own = self._own.read_again()
+        table = PriceTable(self._shipped, own)
+        # A file that is taken out of force may be what another one speaks of.
+        while table._refuse_what_leads_nowhere(own):
+            table = PriceTable(self._shipped, own)
+        return table
+
+    @property
+    def broken(self) -> Mapping[Path, Broken]:
+        """The user's files that were wrong when this table was made by `reloaded`."""
+        return self._own.broken if self._own else {}
 
     def providers(self) -> Sequence[str]:
         """Return the names of the providers that have a file."""
-        return sorted(self._paths)
+        return self._catalogue.providers
 
     def files(self, provider: str) -> Sequence[PriceFile]:
         """Return the price files of a provider, the user's own first."""
-        return [entry.file for entry in self._load(provider)]
+        return [names.source.file for names in self._catalogue.provider(provider).files]
 
     def find(self, model: str, provider: str) -> PricedModel | None:
         """Return what a provider's name for a model means, None where it is not known."""
@@ -130,8 +150,9 @@ class PriceTable:
         except KeyError:
             if len(self._found) >= _KNOWN_MODELS:
                 self._found.clear()
-            found = self._found[key] = self._search(model, provider)
-            return found
+            found = self._catalogue.find(model, provider)
+            priced = self._found[key] = PricedModel(found) if found else None
+            return priced
 
     def price(
         self,
@@ -194,7 +215,7 @@ class PriceTable:
         }
         leaves = Leaves(usage)
         rates = block.rates(context, leaves.prompt, at)
-        bill = Bill(leaves.notes)
+        bill = Bill([*found.notes, *leaves.notes])
         reason = (
             bill.tokens(leaves.counts, rates, usage)
             or bill.fees(usage, rates, block.left_out)
@@ -207,26 +228,18 @@ class PriceTable:
             bill.notes.append(f"the tier {tier!r} has no price of its own here: standard prices")
         return bill.cost(block.id)
 
-    def _load(self, provider: str) -> Sequence[_Provider]:
-        loaded = self._providers.get(provider)
-        if loaded is None:
-            files = [(path, read(path)) for path in self._paths.get(provider, ())]
-            loaded = [_Provider(file, Names(file, path)) for path, file in files]
-            self._providers[provider] = loaded
-        return loaded
-
-    def _search(
-        self, name: str, provider: str, modifiers: tuple[Modifier, ...] = (), depth: int = 0
-    ) -> PricedModel | None:
-        """Look into a provider's files, then into those that it says it is like, whose modifiers add up."""
-        loaded = self._load(provider)
-        for file, names in loaded:
-            if model := names.find(name):
-                return PricedModel(file, model, modifiers)
-        if depth < _LIKENESS:
-            for file, names in loaded:
-                for other, spelling in product(file.like, names.spellings(name)):
-                    more = (*modifiers, *file.modifier)
-                    if found := self._search(spelling, other, more, depth + 1):
-                        return found
-        return None
+    def _refuse_what_leads_nowhere(self, own: Folder) -> bool:
+        """Take the user's files that speak of what is not there out of force; return whether there were any."""
+        found = False
+        for provider in own.providers:
+            names = None if own.is_broken(provider) else own.names(provider)
+            if names is None:
+                continue
+            try:
+                faults = list(self._catalogue.faults(names))
+            except PriceFileError:
+                continue  # another file is wrong, and is told of
+            if faults:
+                own.refuse(provider, str(names.source.error(faults)))
+                found = True
+        return found

@@ -1,0 +1,176 @@
+"""Where a model is looked for: in the user's own file of a provider, in the table's, then in those that it is like.
+
+What stands above goes before what is below and is never changed by it: an own file's prices, factors and fees hold
+for the table's models, the table's factors do not touch an own model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from itertools import product
+from typing import NamedTuple
+
+from llmitm_pricing.files import Fault, Source
+from llmitm_pricing.folder import Folder
+from llmitm_pricing.names import Names, glob
+from llmitm_pricing.schema import Model, Modifier, PriceFile
+
+
+class Layers(NamedTuple):
+    """What a model's file and the files above it say of all models."""
+
+    modifiers: tuple[Modifier, ...] = ()
+    fee: Mapping[str, Decimal] = {}
+    """Fees of the files above, which go before those of the model."""
+    left_out: Mapping[str, str] = {}
+
+    def over(self, file: PriceFile) -> Layers:
+        """Return what holds below a file."""
+        return Layers(
+            (*file.modifier, *self.modifiers),
+            {**file.fee, **self.fee},
+            {**file.left_out, **self.left_out},
+        )
+
+
+_NOTHING = Layers()
+
+
+class Found(NamedTuple):
+    """A model, and what the files above its own say."""
+
+    source: Source
+    model: Model
+    above: Layers
+    rival: Model | None = None
+    """Another one that the name fits as well."""
+
+
+class Provider:
+    """What is known of one provider, the user's own file first."""
+
+    def __init__(self, files: Sequence[Names]) -> None:
+        self.files = files
+        self.like = tuple(dict.fromkeys(n for names in files for n in names.source.file.like))
+        self._strip = [
+            glob(prefix, star="[^/]*") for names in files for prefix in names.source.file.strip
+        ]
+
+    def spellings(self, name: str) -> Iterable[str]:
+        """Return a name as it is, then without the prefixes that the files strip."""
+        yield name
+        for prefix in self._strip:
+            if (found := prefix.match(name)) and 0 < found.end() < len(name):
+                yield from self.spellings(name[found.end() :])
+
+
+class Catalogue:
+    """All providers of some folders, the user's own folder first."""
+
+    def __init__(self, folders: Sequence[Folder]) -> None:
+        self._folders = folders
+        self._providers: dict[str, Provider] = {}
+
+    @property
+    def providers(self) -> Sequence[str]:
+        """The providers that have a file."""
+        return sorted({name for folder in self._folders for name in folder.providers})
+
+    def provider(self, name: str) -> Provider:
+        """Return what is known of a provider.
+
+        Raises:
+            PriceFileError: One of its files is wrong.
+
+        """
+        provider = self._providers.get(name)
+        if provider is None:
+            files = [names for folder in self._folders if (names := folder.names(name))]
+            provider = self._providers[name] = Provider(files)
+        return provider
+
+    def find(self, name: str, provider: str) -> Found | None:
+        """Return what a name means, None where it is not known.
+
+        Raises:
+            PriceFileError: A file is wrong, or the name is an alias that leads nowhere.
+
+        """
+        return self._find(name, provider, _NOTHING, ())
+
+    def faults(self, names: Names) -> Iterator[Fault]:
+        """Return where a file speaks of what is in no file."""
+        file = names.source.file
+        for number, other in enumerate(file.like):
+            if not self.provider(other).files:
+                yield ("like", number), f"there is no price file of {other!r}"
+            elif file.provider in (other, *self._kin(other)):
+                yield ("like", number), f"{other!r} leads back to {file.provider!r}"
+        level = self.provider(file.provider).files.index(names)
+        for name, target in file.alias.items():
+            behind = self._behind(target, file.provider, level)
+            if isinstance(behind, str):
+                yield ("alias", name), behind
+        known = {
+            model.id.casefold()
+            for provider in (file.provider, *self._kin(file.provider))
+            for each in self.provider(provider).files
+            for model in each.source.file.model
+        }
+        for number, modifier in enumerate(file.modifier):
+            for place, model_id in enumerate(modifier.models):
+                if "*" not in model_id and model_id.casefold() not in known:
+                    yield ("modifier", number, "models", place), f"no model has the id {model_id!r}"
+
+    def _find(
+        self, name: str, provider: str, above: Layers, way: tuple[str, ...], aliases: int = 0
+    ) -> Found | None:
+        """Look into a provider's files, then into those that it is like.
+
+        `way` is how the search came here. An alias leads to a model or to an alias further down, so the search for
+        what is behind one has `aliases` begin below it.
+        """
+        entry = self.provider(provider)
+        layers = above
+        for level, names in enumerate(entry.files):
+            for spelling in entry.spellings(name):
+                if level >= aliases and (alias := names.aliases.get(spelling.casefold())):
+                    written, target = alias
+                    behind = self._behind(target, provider, level, above, way)
+                    if isinstance(behind, str):
+                        raise names.source.error([(("alias", written), behind)])
+                    return behind
+                if models := names.find(spelling):
+                    return Found(names.source, models[0], layers, *models[1:2])
+            layers = layers.over(names.source.file)
+        for other, spelling in product(entry.like, entry.spellings(name)):
+            if other == provider or other in way:
+                continue
+            if found := self._find(spelling, other, layers, (*way, provider)):
+                return found
+        return None
+
+    def _behind(
+        self,
+        target: str,
+        provider: str,
+        level: int,
+        above: Layers = _NOTHING,
+        way: tuple[str, ...] = (),
+    ) -> Found | str:
+        """Return what an alias of the file at `level` leads to, or why it leads nowhere."""
+        found = self._find(target, provider, above, way, level + 1)
+        if found is None:
+            return f"no model is called {target!r}"
+        if found.rival:
+            both = " and ".join(map(found.source.tell, (found.model, found.rival)))
+            return f"{target!r} fits two models, {both}"
+        return found
+
+    def _kin(self, provider: str) -> Sequence[str]:
+        """Return the providers that one is like, with those that they are like."""
+        kin = list(self.provider(provider).like)
+        for other in kin:
+            kin += [each for each in self.provider(other).like if each not in kin]
+        return kin
