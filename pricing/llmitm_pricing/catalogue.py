@@ -1,7 +1,8 @@
 """Where a model is looked for: in the user's own file of a provider, in the table's, then in those that it is like.
 
-What stands above goes before what is below and is never changed by it: an own file's prices, factors and fees hold
-for the table's models, the table's factors do not touch an own model.
+What stands above goes before what is below and is never changed by it: an own file's factors and fees hold for the
+table's models, the table's do not touch an own model. And a file of the table is like files of the table: what a
+user pays to one provider says nothing of what another takes.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ class Layers(NamedTuple):
 
 
 _NOTHING = Layers()
+type _Kin = tuple[Catalogue, str]
+"""A provider, and the files in which it is looked for."""
 
 
 class Found(NamedTuple):
@@ -52,7 +55,6 @@ class Provider:
 
     def __init__(self, files: Sequence[Names]) -> None:
         self.files = files
-        self.like = tuple(dict.fromkeys(n for names in files for n in names.source.file.like))
         self._strip = [
             glob(prefix, star="[^/]*") for names in files for prefix in names.source.file.strip
         ]
@@ -66,16 +68,18 @@ class Provider:
 
 
 class Catalogue:
-    """All providers of some folders, the user's own folder first."""
+    """The files of a folder over those of another: an own file knows the table's, and not the other way round."""
 
-    def __init__(self, folders: Sequence[Folder]) -> None:
-        self._folders = folders
+    def __init__(self, folder: Folder, below: Catalogue | None = None) -> None:
+        self._folder = folder
+        self._below = below
         self._providers: dict[str, Provider] = {}
 
     @property
     def providers(self) -> Sequence[str]:
         """The providers that have a file."""
-        return sorted({name for folder in self._folders for name in folder.providers})
+        below = self._below.providers if self._below else ()
+        return sorted({*self._folder.providers, *below})
 
     def provider(self, name: str) -> Provider:
         """Return what is known of a provider.
@@ -86,8 +90,9 @@ class Catalogue:
         """
         provider = self._providers.get(name)
         if provider is None:
-            files = [names for folder in self._folders if (names := folder.names(name))]
-            provider = self._providers[name] = Provider(files)
+            own = self._folder.names(name)
+            below = self._below.provider(name).files if self._below else ()
+            provider = self._providers[name] = Provider([*([own] if own else ()), *below])
         return provider
 
     def find(self, name: str, provider: str) -> Found | None:
@@ -99,23 +104,36 @@ class Catalogue:
         """
         return self._find(name, provider, _NOTHING, ())
 
+    def check(self) -> None:
+        """Read every file and see whether what it speaks of is there.
+
+        Raises:
+            PriceFileError: One of them is wrong.
+
+        """
+        for provider in self._folder.providers:
+            names = self._folder.names(provider)
+            if names and (faults := list(self.faults(names))):
+                raise names.source.error(faults)
+        if self._below:
+            self._below.check()
+
     def faults(self, names: Names) -> Iterator[Fault]:
-        """Return where a file speaks of what is in no file."""
+        """Return where a file of the upper folder speaks of what is in no file."""
         file = names.source.file
         for number, other in enumerate(file.like):
             if not self.provider(other).files:
                 yield ("like", number), f"there is no price file of {other!r}"
-            elif file.provider in (other, *self._kin(other)):
+            elif (self, file.provider) in ((self, other), *self._kin(other)):
                 yield ("like", number), f"{other!r} leads back to {file.provider!r}"
-        level = self.provider(file.provider).files.index(names)
         for name, target in file.alias.items():
-            behind = self._behind(target, file.provider, level)
+            behind = self._behind(target, file.provider, 0)
             if isinstance(behind, str):
                 yield ("alias", name), behind
         known = {
             model.id.casefold()
-            for provider in (file.provider, *self._kin(file.provider))
-            for each in self.provider(provider).files
+            for catalogue, provider in ((self, file.provider), *self._kin(file.provider))
+            for each in catalogue.provider(provider).files
             for model in each.source.file.model
         }
         for number, modifier in enumerate(file.modifier):
@@ -124,7 +142,7 @@ class Catalogue:
                     yield ("modifier", number, "models", place), f"no model has the id {model_id!r}"
 
     def _find(
-        self, name: str, provider: str, above: Layers, way: tuple[str, ...], aliases: int = 0
+        self, name: str, provider: str, above: Layers, way: tuple[_Kin, ...], aliases: int = 0
     ) -> Found | None:
         """Look into a provider's files, then into those that it is like.
 
@@ -144,10 +162,10 @@ class Catalogue:
                 if models := names.find(spelling):
                     return Found(names.source, models[0], layers, *models[1:2])
             layers = layers.over(names.source.file)
-        for other, spelling in product(entry.like, entry.spellings(name)):
-            if other == provider or other in way:
-                continue
-            if found := self._find(spelling, other, layers, (*way, provider)):
+        way = (*way, (self, provider))
+        for kin, spelling in product(self._like(provider), entry.spellings(name)):
+            catalogue, other = kin
+            if kin not in way and (found := catalogue._find(spelling, other, layers, way)):
                 return found
         return None
 
@@ -157,7 +175,7 @@ class Catalogue:
         provider: str,
         level: int,
         above: Layers = _NOTHING,
-        way: tuple[str, ...] = (),
+        way: tuple[_Kin, ...] = (),
     ) -> Found | str:
         """Return what an alias of the file at `level` leads to, or why it leads nowhere."""
         found = self._find(target, provider, above, way, level + 1)
@@ -168,9 +186,15 @@ class Catalogue:
             return f"{target!r} fits two models, {both}"
         return found
 
-    def _kin(self, provider: str) -> Sequence[str]:
-        """Return the providers that one is like, with those that they are like."""
-        kin = list(self.provider(provider).like)
-        for other in kin:
-            kin += [each for each in self.provider(other).like if each not in kin]
+    def _like(self, provider: str) -> Sequence[_Kin]:
+        """Return whom a provider is like, as each of its files sees them."""
+        names = self._folder.names(provider)
+        here: list[_Kin] = [(self, other) for other in names.source.file.like] if names else []
+        return [*here, *(self._below._like(provider) if self._below else ())]
+
+    def _kin(self, provider: str) -> Sequence[_Kin]:
+        """Return whom a provider is like, and whom they are like."""
+        kin = [*self._like(provider)]
+        for catalogue, other in kin:  # which grows meanwhile
+            kin += [each for each in catalogue._like(other) if each not in kin]
         return kin

@@ -80,7 +80,8 @@ class PriceTable:
     def __init__(self, shipped: Folder, own: Folder | None = None) -> None:
         self._shipped = shipped
         self._own = own
-        self._catalogue = Catalogue([own, shipped] if own else [shipped])
+        below = Catalogue(shipped)
+        self._catalogue = Catalogue(own, below) if own else below
         self._found: dict[tuple[str, str], PricedModel | None] = {}
 
     @classmethod
@@ -106,10 +107,7 @@ class PriceTable:
             PriceFileError: One of them is wrong.
 
         """
-        for provider in self.providers():
-            for names in self._catalogue.provider(provider).files:
-                if faults := list(self._catalogue.faults(names)):
-                    raise names.source.error(faults)
+        self._catalogue.check()
 
     def changed(self) -> bool:
         """Return whether the user's files are other ones than when this table was made."""
