@@ -62,7 +62,8 @@ class Reader:
         redact: Sequence[str] = (),
     ) -> None:
         self._hosts = hosts
-        self._prices = prices
+        self.prices = prices
+        """By which calls are priced; may be changed between two."""
         self._estimator = estimator
         self._keep_bodies = keep_bodies
         self._redactor = Redactor(redact)
@@ -100,7 +101,7 @@ class Reader:
             )
         charge = step(
             "price",
-            lambda: pricing.charge(endpoint, exchange, prompt, answer, outcome, who, self._prices),
+            lambda: pricing.charge(endpoint, exchange, prompt, answer, outcome, who, self.prices),
             Charge(unpriced_reason="the price could not be computed"),
         )
         record = Finished(

@@ -12,7 +12,7 @@ from llmitm.mitm.intercept import Intercept
 from llmitm.mitm.tunnel import Tunnel
 from llmitm.mitm.upstream import Upstream
 from llmitm.providers.hosts import HostTable
-from llmitm.readers import reader
+from llmitm.readers import FollowingReader, reader
 from llmitm.recorder import Recorder
 from llmitm.settings import Settings
 
@@ -20,7 +20,7 @@ from llmitm.settings import Settings
 def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = False) -> list[object]:
     """Return the addons that make mitmproxy llmitm, and start the recorder behind them."""
     console = Console(quiet)
-    read = reader(home, settings.log, hosts, keep_bodies=settings.log.bodies)
+    read = FollowingReader(reader(home, settings.log, hosts, keep_bodies=settings.log.bodies))
     recorder = Recorder.open(home.database, read, settings.log, console.recorded)
     recorder.start()
     tunnel = Tunnel(hosts, os.environ.get("LLMITM_LABEL"))  # set by `llmitm run`
