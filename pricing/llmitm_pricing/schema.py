@@ -94,6 +94,9 @@ Fees = dict[Fee, Usd]
 """USD per thousand."""
 
 
+_NOTHING: Any = Field(default_factory=dict)  # a plain {} would be copied each time, slowly
+
+
 class _Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
@@ -105,7 +108,7 @@ class Item(_Entry):
     usd: OneOrTable
     """One price, or one for each combination of the values of `by`, joined by a space."""
     by: tuple[Attribute, ...] = ()
-    default: dict[Attribute, str] = {}
+    default: dict[Attribute, str] = _NOTHING
     """What the provider takes where the request does not say."""
     per: Factor = Decimal(1)
     minimum: Usd = Decimal(0)
@@ -128,13 +131,13 @@ class Item(_Entry):
 class Variant(_Entry):
     """Prices that take the place of the block's when all of its conditions hold."""
 
-    when: When = {}
+    when: When = _NOTHING
     prompt_from: Annotated[int, Field(gt=0)] | None = None
     """The smallest prompt, in tokens, that gets these prices; the whole call moves."""
     calendar: str | None = None
     times: Factor | None = None
-    mtok: Mtok = {}
-    fee: Fees = {}
+    mtok: Mtok = _NOTHING
+    fee: Fees = _NOTHING
     item: tuple[Item, ...] = ()
 
     @model_validator(mode="after")
@@ -155,8 +158,8 @@ class Price(_Entry):
     until: Moment | None = None
     free: Name | None = None
     """Why it costs nothing."""
-    mtok: Mtok = {}
-    fee: Fees = {}
+    mtok: Mtok = _NOTHING
+    fee: Fees = _NOTHING
     item: tuple[Item, ...] = ()
     variant: tuple[Variant, ...] = ()
 
@@ -200,7 +203,7 @@ class Model(_Entry):
 class Modifier(_Entry):
     """A factor on token prices that many models share; fees and items are not multiplied."""
 
-    when: When = {}
+    when: When = _NOTHING
     """Without it the factor holds for every call of the models, as a discount does."""
     models: Words
     """By `id`, with `*`."""
@@ -240,12 +243,12 @@ class PriceFile(_Entry):
     """What is taken off the front of a name before it is looked up; `*` stands for anything but a slash."""
     like: Words | tuple[()] = ()
     """Providers whose prices hold for the models that are not listed here."""
-    alias: dict[Name, Name] = {}
+    alias: dict[Name, Name] = _NOTHING
     """Names that say nothing by themselves (deployments, profiles), and the model behind each."""
-    fee: Fees = {}
-    left_out: dict[Fee, Name] = {}
+    fee: Fees = _NOTHING
+    left_out: dict[Fee, Name] = _NOTHING
     """Fees that cannot be known from a call, with the reason; a cost then carries a note."""
-    calendar: dict[str, Calendar] = {}
+    calendar: dict[str, Calendar] = _NOTHING
     modifier: tuple[Modifier, ...] = ()
     model: tuple[Model, ...] = ()
 
