@@ -13,10 +13,9 @@ from llmitm_pricing.units import ATTRIBUTES, FEE_UNITS, ITEM_UNITS, TOKEN_UNITS
 README = (Path(__file__).parents[2] / "pricing" / "README.md").read_text(encoding="utf-8")
 
 
-def block(language: str) -> str:
-    found = re.search(rf"```{language}\n(.*?)```", README, re.S)
-    assert found
-    return found[1]
+def block(language: str, number: int = 0) -> str:
+    found: list[str] = re.findall(rf"```{language}\n(.*?)```", README, re.S)
+    return found[number]
 
 
 def test_the_example_of_a_call_gives_what_it_says() -> None:
@@ -52,6 +51,29 @@ def test_the_example_of_a_file_is_one(
         geo=facts.pop("inference_geo", None),
         tier=facts.pop("tier", None),
         attributes=facts,
+    )
+    assert isinstance(cost, Cost)
+    assert cost.usd == Decimal(usd)
+
+
+@pytest.mark.parametrize(
+    ("model", "usage", "provider", "usd"),
+    [
+        ("our-deployment", {"input": 1_000_000}, "openai", "2.2"),
+        ("gpt-4o-2024-08-06", {"input": 1_000_000}, "openai", "2.2"),
+        ("gpt-4o-2024-08-06", {"input": 0, "web_search": 1000}, "openai", "8"),
+        ("ft:gpt-4o-mini:acme", {"input": 1_000_000}, "openai", "0.264"),
+        ("gpt-4o-2024-08-06", {"input": 1_000_000}, "azure", "2.5"),
+    ],
+)
+def test_the_example_of_an_own_file_is_one(
+    tmp_path: Path, model: str, usage: dict[str, int], provider: str, usd: str
+) -> None:
+    (tmp_path / "openai.toml").write_text(block("toml", 1), encoding="utf-8")
+    prices = PriceTable.load(own=tmp_path)
+    prices.check()
+    cost = prices.price(
+        usage, model=model, provider=provider, at=datetime(2026, 11, 20, 12, tzinfo=UTC)
     )
     assert isinstance(cost, Cost)
     assert cost.usd == Decimal(usd)
