@@ -22,7 +22,11 @@ from llmitm.wire.jsontext import compact
 _CONTINUED = ("compaction", "advisor_message")
 """Passes of `usage.iterations` that the top level leaves out."""
 _VERTEX = r"/publishers/anthropic/models/(?P<model>(?!count-tokens:)[^/:]+)"
-_SERVER_TOOLS = {"web_search_requests": "web_search", "web_fetch_requests": "web_fetch"}
+_SERVER_TOOLS = {
+    "web_search_requests": "web_search",
+    "web_fetch_requests": "web_fetch",
+    "code_execution_requests": "code_execution",
+}
 
 
 class AnthropicMessages(AnthropicDialect):
