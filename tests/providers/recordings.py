@@ -27,7 +27,6 @@ KNOWN = Path(__file__).with_name("differences.toml")
 _LATER = frozenset(
     {
         "aleph_alpha",
-        "bedrock",
         "cohere",
         "deepgram",
         "fal",
