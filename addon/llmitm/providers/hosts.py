@@ -33,10 +33,10 @@ class ProviderEntry(BaseModel):
         tuple[Annotated[str, StringConstraints(pattern=_HOST)], ...], Field(min_length=1)
     ]
     """`[scheme://]name[:port]`; `*` stands for any characters. The first without `*` is the gateway's target."""
-    regions: tuple[str, ...] = ()
-    """What `{region}` in a host stands for: each such host is then one host a region."""
     dialects: tuple[str, ...] = ("openai",)
     """Families of dialects that are spoken here, tried in order."""
+    regions: tuple[str, ...] = ()
+    """What `{region}` in a host stands for: each such host is then one host a region."""
     base_path: str = ""
     """What the gateway puts before the path, `/openai` at Groq; the path then starts with `/v1`."""
     stream_usage: bool = False
