@@ -201,4 +201,7 @@ def test_what_is_charged_without_usage(case: str, unit: str, quantity: int) -> N
     loaded = load(sample(case))
     answer = loaded.dialect.read_response(loaded.body, loaded.head)
     exchange = Exchange("1", 0.0, "POST", "https", RUNTIME, 443, "/", (), b"")
-    assert measure(loaded.endpoint, exchange, loaded.prompt, answer).quantities[unit] == quantity
+    measured = measure(loaded.endpoint, exchange, loaded.prompt, answer)
+    assert measured.quantities[unit] == quantity
+    if unit == "image":
+        assert measured.attributes == {"quality": "standard", "size": "1024x1024"}
