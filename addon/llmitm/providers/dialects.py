@@ -11,6 +11,9 @@ from llmitm.providers import (
     anthropic_complete,
     anthropic_messages,
     anthropic_resources,
+    bedrock_converse,
+    bedrock_invoke,
+    bedrock_resources,
     gemini,
     gemini_embeddings,
     gemini_interactions,
@@ -33,6 +36,11 @@ _FAMILIES: dict[str, tuple[Dialect, ...]] = {
         anthropic_messages.DIALECT,
         anthropic_complete.DIALECT,
         anthropic_resources.DIALECT,
+    ),
+    "bedrock": (
+        bedrock_converse.DIALECT,
+        bedrock_invoke.DIALECT,
+        bedrock_resources.DIALECT,
     ),
     "gemini": (
         gemini.DIALECT,
