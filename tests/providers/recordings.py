@@ -26,19 +26,15 @@ KNOWN = Path(__file__).with_name("differences.toml")
 
 _LATER = frozenset(
     {
-        "aleph_alpha",
         "bedrock",
-        "cohere",
         "deepgram",
         "fal",
         "replicate",
         "sagemaker",
-        "voyage",
-        "watsonx",
     }
 )
 """Providers with dialects of their own that are not read yet."""
-_LATER_ENDPOINTS = frozenset({"realtime_ws", "hf_inference"})
+_LATER_ENDPOINTS = frozenset({"realtime_ws"})
 
 
 @dataclass(frozen=True)

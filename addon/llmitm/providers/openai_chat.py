@@ -7,6 +7,7 @@ Content is a text, a list of parts (Mistral) or an object (Cloudflare); thinking
 from __future__ import annotations
 
 import re
+from typing import ClassVar
 
 from llmitm.calls import Answer, Endpoint, Json, ModelUsage, ToolCall
 from llmitm.providers import openai_usage
@@ -21,7 +22,7 @@ class OpenAIChat(OpenAIDialect):
     """`POST .../chat/completions`, and its stored answers."""
 
     name = "openai_chat"
-    routes = (
+    routes: ClassVar[tuple[Route, ...]] = (
         Route(re.compile(r"/deployments/(?P<model>[^/]+)/chat/completions/?$"), "chat"),
         # Hugging Face's older addresses.
         Route(re.compile(r"/models/(?P<model>.+)/v1/chat/completions/?$"), "chat"),
