@@ -31,7 +31,7 @@ class CohereChat(CohereDialect):
         if isinstance(message, dict):  # an error's message is a text
             parts = [mapping(part) for part in items(message.get("content"))]
             answer.text = _joined(parts, "text")
-            thinking = (text(message.get("tool_plan")) or "") + _joined(parts, "thinking")
+            thinking = _joined(parts, "thinking") + (text(message.get("tool_plan")) or "")
             answer.reasoning = thinking or None
             answer.tool_calls = tuple(_tool_calls(message))
         return answer

@@ -19,7 +19,7 @@ from llmitm.providers.openai_chat import OpenAIChat
 from llmitm.providers.openai_choices import ChoicesAssembler
 
 _VECTORS = r"(?:feature-extraction|sentence-similarity)"
-_DIGITS = re.compile(r"[0-9]+")
+_DIGITS = re.compile(r"[0-9]{1,12}")
 
 
 class HuggingFace(OpenAIChat):
