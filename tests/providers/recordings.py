@@ -26,14 +26,10 @@ KNOWN = Path(__file__).with_name("differences.toml")
 
 _LATER = frozenset(
     {
-        "aleph_alpha",
-        "cohere",
         "deepgram",
         "fal",
         "replicate",
         "sagemaker",
-        "voyage",
-        "watsonx",
     }
 )
 """Providers with dialects of their own that are not read yet."""
@@ -50,7 +46,7 @@ _COUNTS_APART = {
         "cacheWriteInputTokenCount",
     ),
 }
-_LATER_ENDPOINTS = frozenset({"realtime_ws", "hf_inference"})
+_LATER_ENDPOINTS = frozenset({"realtime_ws"})
 
 
 @dataclass(frozen=True)

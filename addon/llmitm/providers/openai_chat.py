@@ -6,6 +6,7 @@ Usage may sit under `x_groq`. The first choice is the one that is read.
 from __future__ import annotations
 
 import re
+from typing import ClassVar
 
 from llmitm.calls import Answer, Endpoint, Json, ModelUsage
 from llmitm.providers import openai_choice, openai_usage
@@ -19,7 +20,7 @@ class OpenAIChat(OpenAIDialect):
     """`POST .../chat/completions`, and its stored answers."""
 
     name = "openai_chat"
-    routes = (
+    routes: ClassVar[tuple[Route, ...]] = (
         Route(re.compile(r"/deployments/(?P<model>[^/]+)/chat/completions/?$"), "chat"),
         # Hugging Face's older addresses.
         Route(re.compile(r"/models/(?P<model>.+)/v1/chat/completions/?$"), "chat"),
