@@ -31,8 +31,8 @@ class Measures:
 def measure(endpoint: Endpoint, exchange: Exchange, prompt: Prompt, answer: Answer) -> Measures:
     """Return what a call is charged for that its usage does not tell."""
     asked, answered = mapping(prompt.document), mapping(answer.document)
-    # Google's `:predict` has its options in a field of their own.
-    options = {**asked, **mapping(asked.get("parameters"))}
+    # Google's `:predict` and Amazon's image models have their options in a field of their own.
+    options = {**asked, **mapping(asked.get("parameters")), **_amazon(asked)}
     attributes = _words({**answered, **options, **mapping(options.get("web_search_options"))})
     quantities: dict[str, Quantity] = {"request": 1}
     match endpoint.operation:
@@ -56,6 +56,16 @@ def measure(endpoint: Endpoint, exchange: Exchange, prompt: Prompt, answer: Answ
         case _:
             pass
     return Measures(quantities, attributes)
+
+
+def _amazon(asked: Mapping[str, Json]) -> dict[str, Json]:
+    """Return the options of Titan's and Nova's images, the size in one word.
+
+    https://docs.aws.amazon.com/nova/latest/userguide/image-gen-req-resp-structure.html (read 2026-11-26)
+    """
+    options = mapping(asked.get("imageGenerationConfig"))
+    width, height = options.get("width"), options.get("height")
+    return {**options, "size": f"{width}x{height}"} if width and height else options
 
 
 def _words(options: Mapping[str, Json]) -> dict[str, str]:

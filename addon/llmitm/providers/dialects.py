@@ -8,13 +8,23 @@ from __future__ import annotations
 from functools import cache
 
 from llmitm.providers import (
+    aleph_alpha,
     anthropic_complete,
     anthropic_messages,
     anthropic_resources,
+    bedrock_converse,
+    bedrock_invoke,
+    bedrock_resources,
+    cohere_chat,
+    cohere_documents,
+    cohere_v1,
     gemini,
     gemini_embeddings,
     gemini_interactions,
     gemini_resources,
+    huggingface,
+    jina,
+    nomic,
     ollama,
     openai_audio,
     openai_chat,
@@ -25,21 +35,34 @@ from llmitm.providers import (
     openai_moderations,
     openai_resources,
     openai_responses,
+    voyage,
+    watsonx,
+    watsonx_chat,
 )
 from llmitm.providers.base import Dialect
 
 _FAMILIES: dict[str, tuple[Dialect, ...]] = {
+    "aleph_alpha": (aleph_alpha.DIALECT,),
     "anthropic": (
         anthropic_messages.DIALECT,
         anthropic_complete.DIALECT,
         anthropic_resources.DIALECT,
     ),
+    "bedrock": (
+        bedrock_converse.DIALECT,
+        bedrock_invoke.DIALECT,
+        bedrock_resources.DIALECT,
+    ),
+    "cohere": (cohere_chat.DIALECT, cohere_v1.DIALECT, cohere_documents.DIALECT),
     "gemini": (
         gemini.DIALECT,
         gemini_embeddings.DIALECT,
         gemini_interactions.DIALECT,
         gemini_resources.DIALECT,
     ),
+    "huggingface": (huggingface.DIALECT,),
+    "jina": (jina.DIALECT,),
+    "nomic": (nomic.DIALECT,),
     "ollama": (ollama.DIALECT,),
     "openai": (
         openai_chat.DIALECT,
@@ -52,6 +75,8 @@ _FAMILIES: dict[str, tuple[Dialect, ...]] = {
         openai_documents.DIALECT,
         openai_resources.DIALECT,
     ),
+    "voyage": (voyage.DIALECT,),
+    "watsonx": (watsonx.DIALECT, watsonx_chat.DIALECT),
 }
 
 
