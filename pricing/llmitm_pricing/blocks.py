@@ -39,9 +39,9 @@ class Block:
         self.until = price.until
         self.free = price.free
         self.left_out = {**file.left_out, **found.above.left_out}
-        self.tiers = frozenset(
-            word for variant in price.variant for word in variant.when.get("tier", ())
-        )
+        conditions = [variant.when for variant in price.variant]
+        conditions += [modifier.when for modifier in modifiers]
+        self.tiers = frozenset(word for when in conditions for word in when.get("tier", ()))
         self._price = price
         self._fees = {**file.fee, **price.fee}
         self._fees_above = found.above.fee

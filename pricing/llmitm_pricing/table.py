@@ -56,6 +56,11 @@ class PricedModel:
             if any(glob(name).fullmatch(self.entry.id) for name in modifier.models)
         ]
 
+    @property
+    def fees_above(self) -> Mapping[str, Decimal]:
+        """Fees of the files above the model's own, which go before those of its file and its prices."""
+        return self._found.above.fee
+
     @cached_property
     def blocks(self) -> Sequence[Block]:
         """The dated blocks, oldest first."""

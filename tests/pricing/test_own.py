@@ -155,6 +155,25 @@ def test_an_own_fee_holds_for_all_models(own: Own) -> None:
     assert own.usd("ours", usage={"input": 0, "web_search": 1000}) == 8
 
 
+def test_a_discount_on_a_tier_is_a_price_of_that_tier(own: Own) -> None:
+    own.load('[[modifier]]\nwhen = { tier = "batch" }\nmodels = ["large"]\ntimes = 0.4\n')
+    costs = [
+        own.table.price({"input": 1_000_000}, model=name, provider="acme", at=NOON, tier="batch")
+        for name in ("large", "searcher")
+    ]
+    assert all(isinstance(cost, Cost) for cost in costs)
+    assert [cost.usd for cost in costs if isinstance(cost, Cost)] == [4, 1]
+    assert [len(cost.notes) for cost in costs if isinstance(cost, Cost)] == [0, 1]
+
+
+def test_fees_above_a_model_are_told(own: Own) -> None:
+    own.load("fee = { web_search = 8 }\n" + model("ours", 3))
+    for name, fees in {"large": {"web_search": 8}, "ours": {}}.items():
+        found = own.table.find(name, "acme")
+        assert found is not None
+        assert found.fees_above == fees
+
+
 def test_an_own_reason_to_leave_a_fee_out(own: Own) -> None:
     own.load('left_out = { web_fetch = "we do not know" }\n')
     cost = own.table.price({"input": 1, "web_fetch": 1}, model="large", provider="acme", at=NOON)
