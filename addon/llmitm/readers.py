@@ -59,8 +59,8 @@ class FollowingReader:
     def read(self, exchange: Exchange) -> Finished:
         """Return the record of an exchange, priced by the files as they are now."""
         if monotonic() >= self._look_at:
-            self._look()
             self._look_at = monotonic() + self._look_seconds
+            self._look()
         return self._reader.read(exchange)
 
     def bare(self, exchange: Exchange, error: BaseException) -> Finished:

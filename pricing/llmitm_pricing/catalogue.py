@@ -19,7 +19,7 @@ from llmitm_pricing.schema import Model, Modifier, PriceFile
 
 
 class Layers(NamedTuple):
-    """What a model's file and the files above it say of all models."""
+    """What the files above a model's own say of all models below them."""
 
     modifiers: tuple[Modifier, ...] = ()
     fee: Mapping[str, Decimal] = {}

@@ -7,6 +7,7 @@ were read last stay in force.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -115,14 +116,16 @@ class Folder:
 
 
 def _stamps(folder: Path) -> dict[str, Stamp]:
-    stamps: dict[str, Stamp] = {}
     try:
-        for path in folder.iterdir():
-            if path.suffix == ".toml" and not path.name.startswith("."):
-                found = path.stat()
-                stamps[path.stem] = Stamp(found.st_mtime_ns, found.st_size, found.st_ino)
+        paths = list(folder.iterdir())
     except FileNotFoundError:
-        pass  # the folder is not there, or a file has gone between two looks
+        return {}
     except OSError as error:
         raise PriceFileError(f"{folder}: {error}") from error
+    stamps: dict[str, Stamp] = {}
+    for path in paths:
+        if path.suffix == ".toml" and not path.name.startswith("."):
+            with suppress(OSError):  # gone by now, or a link to what is gone
+                found = path.stat()
+                stamps[path.stem] = Stamp(found.st_mtime_ns, found.st_size, found.st_ino)
     return stamps

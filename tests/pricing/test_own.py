@@ -290,8 +290,14 @@ def test_a_folder_may_come_later(tmp_path: Path) -> None:
 def test_drafts_and_other_files_are_none_of_ours(own: Own) -> None:
     (own.folder / "own" / ".acme.toml").write_text("no toml")
     (own.folder / "own" / "acme.toml~").write_text("no toml")
+    (own.folder / "own" / ".#acme.toml").symlink_to("somebody@somewhere.1234")
+    (own.folder / "own" / "gone.toml").symlink_to("nowhere.toml")
     assert not own.table.changed()
     own.table.check()
+    own.write(model("large", 7))
+    own.reload()
+    assert own.broken() == []
+    assert own.usd() == 7
 
 
 def test_a_file_that_becomes_wrong_leaves_its_last_prices_in_force(own: Own) -> None:
