@@ -11,6 +11,10 @@ from llmitm.providers import (
     anthropic_complete,
     anthropic_messages,
     anthropic_resources,
+    assemblyai,
+    deepgram,
+    elevenlabs,
+    fal,
     gemini,
     gemini_embeddings,
     gemini_interactions,
@@ -25,6 +29,9 @@ from llmitm.providers import (
     openai_moderations,
     openai_resources,
     openai_responses,
+    openai_videos,
+    replicate,
+    stability,
 )
 from llmitm.providers.base import Dialect
 
@@ -34,6 +41,10 @@ _FAMILIES: dict[str, tuple[Dialect, ...]] = {
         anthropic_complete.DIALECT,
         anthropic_resources.DIALECT,
     ),
+    "assemblyai": (assemblyai.DIALECT,),
+    "deepgram": (deepgram.DIALECT,),
+    "elevenlabs": (elevenlabs.DIALECT,),
+    "fal": (fal.DIALECT,),
     "gemini": (
         gemini.DIALECT,
         gemini_embeddings.DIALECT,
@@ -50,8 +61,11 @@ _FAMILIES: dict[str, tuple[Dialect, ...]] = {
         openai_audio.DIALECT,
         openai_moderations.DIALECT,
         openai_documents.DIALECT,
+        openai_videos.DIALECT,
         openai_resources.DIALECT,
     ),
+    "replicate": (replicate.DIALECT,),
+    "stability": (stability.DIALECT,),
 }
 
 
