@@ -159,9 +159,13 @@ def _word(value: Json) -> str | None:
     """Return a setting as a word. What is left to the provider (`auto`) is as if it were not there."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int | float):
-        return f"{value:g}"
-    word = text(value)
+    word = (
+        f"{value:g}"
+        if isinstance(value, float)
+        else str(value)
+        if isinstance(value, int)
+        else text(value)
+    )
     return word if word and word != "auto" and len(word) <= _LONGEST_WORD else None
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 _START = b"\x1a\x45\xdf\xa3"
@@ -58,19 +59,18 @@ def seconds(content: bytes) -> float | None:
 
 
 def _elements(content: bytes) -> Iterator[_Element]:
-    """Yield the elements that are not opened, in order."""
+    """Yield the elements that are not opened, in order, up to the end or to where it is no Matroska any more."""
     at = 0
-    for _ in range(_MOST_ELEMENTS):
-        if at >= len(content):
-            return
-        length = _length(content[at])
-        name = int.from_bytes(content[at : at + length])
-        size, start = _size(content, at + length)
-        if name in _OPENED:
-            at = start
-            continue
-        at = len(content) if size is None else start + size
-        yield _Element(name, start, at)
+    with suppress(IndexError, ValueError):
+        for _ in range(_MOST_ELEMENTS):
+            length = _length(content[at])
+            name = int.from_bytes(content[at : at + length])
+            size, start = _size(content, at + length)
+            if name in _OPENED:
+                at = start
+                continue
+            at = len(content) if size is None else start + size
+            yield _Element(name, start, at)
 
 
 def _length(first: int) -> int:
