@@ -64,6 +64,7 @@ def measured(
     body: bytes = b"",
     sent: Headers = (("content-type", "application/json"),),
     came: Headers = (),
+    provider: str = "acme",
     dialect: str | None = None,
     usage: Usage | None = None,
     truncated: bool = False,
@@ -83,7 +84,7 @@ def measured(
         request_truncated=truncated,
     )
     answer = Answer(document=answered, usage=usage or Usage())
-    return measure(Endpoint("acme", operation, dialect), exchange, Prompt(document=asked), answer)
+    return measure(Endpoint(provider, operation, dialect), exchange, Prompt(document=asked), answer)
 
 
 def quantities(operation: Operation, *args: Any, **options: Any) -> dict[str, Any]:
@@ -168,6 +169,11 @@ def test_speech(asked: Json, came: Headers, units: dict[str, int]) -> None:
 )
 def test_an_answer_says_how_long_the_recording_is(answered: Json, seconds: float) -> None:
     assert quantities("transcription", {}, answered) == {"audio_second": seconds}
+
+
+def test_openai_counts_seconds_that_have_begun() -> None:
+    found = quantities("transcription", {}, {"duration": 8.47}, provider="openai")
+    assert found == {"audio_second": 9}
 
 
 def test_deepgram_charges_for_each_channel() -> None:

@@ -66,7 +66,7 @@ class Fal(Dialect):
 
 
 def _job(body: dict[str, Json], head: Head) -> Literal["running", "done"] | None:
-    if body.get("status") in _WAITING:
+    if filled(body.get("status")) in _WAITING:
         return "running"
     is_state = "response_url" in body
     fetched = not head.endpoint.counted and head.status in _SUCCESS and not is_state
