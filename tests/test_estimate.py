@@ -67,6 +67,8 @@ def test_a_damaged_encoding_is_neither_used_nor_downloaded_again(tmp_path: Path)
         ({"input": [[1, 2], [3]]}, 3),
         ({"input": "a" * 40, "instructions": "b" * 39}, 20),
         ({"contents": [{"role": "user", "parts": [{"text": "a" * 40}]}]}, 10 + 3 + 3),
+        ({"message": "a" * 20, "chat_history": [{"role": "USER", "message": "a" * 19}]}, 10),
+        ({"inputs": "a" * 40, "parameters": {"max_new_tokens": 5}}, 10),
         ({"system_instruction": {"parts": [{"text": "a" * 40}]}}, 10),
         ({"system": [{"type": "text", "text": "a" * 40}], "messages": []}, 10),
         ({"tools": [{"name": "n" * 8, "parameters": {"type": "object"}}]}, round(26 / 4)),

@@ -117,6 +117,12 @@ def test_the_path_may_name_the_model() -> None:
     assert charged(endpoint, model=None).price_id == "gemini/gemini-2.5-flash"
 
 
+def test_what_is_billed_is_priced_instead_of_what_was_used() -> None:
+    usage = replace(USAGE, input_tokens=9_000, billed={"input": 1000, "output": 100})
+    assert units(usage) == {"input": 1000, "output": 100}
+    assert charged(answer=Answer(usage=usage)).usd == USD
+
+
 def test_what_the_user_says_the_model_is_goes_first() -> None:
     answer = Answer(model="gpt-5", usage=USAGE)
     assert charged(answer=answer, identity=Identity(model_override="gpt-4o")).usd == USD

@@ -136,6 +136,10 @@ class Usage:
     output_video_tokens: int | None = None
     other: Mapping[str, int | float] = field(default_factory=dict)
     """Units that are not tokens, by their name in the price table: web_search, image, audio_second, ..."""
+    billed: Mapping[str, int | float] = field(default_factory=dict)
+    """What is charged, where the provider tells it apart from what was used (Cohere): it is priced instead of all
+    of the above. Every unit by its name in the price table, tokens too (`input`, `output`), children inside parents.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,12 +113,16 @@ _PARTS = (
     "input",
     "prompt",
     "contents",
+    "preamble",
+    "chat_history",
+    "message",
+    "inputs",
     "tools",
 )
 """Where a request has what the model reads."""
 _SPOKEN = frozenset(
     {"text", "content", "input", "prompt", "system", "instructions", "arguments", "output"}
-    | {"name", "description"}
+    | {"name", "description", "preamble", "message", "inputs"}
 )
 """Fields whose text the model reads; the rest is settings, ids and media."""
 _WRITTEN = frozenset({"input", "args", "response", "parameters", "input_schema", "inputSchema"})

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from llmitm import price_names
 from llmitm.calls import (
     Answer,
     Charge,
@@ -80,7 +81,9 @@ def charge(
 
 
 def units(usage: Usage) -> dict[str, Quantity]:
-    """Return reported or estimated counts by their names in the price table; unknown ones are left out."""
+    """Return what is charged by its names in the price table: what is billed, else the counts that are known."""
+    if usage.billed:
+        return dict(usage.billed)
     counts: dict[str, Quantity] = {}
     for unit, field in _TOKENS:
         count = getattr(usage, field)
@@ -148,7 +151,7 @@ def _from_table(
 
     if answer.by_model and not identity.model_override:
         return _together([price(part.model, units(part.usage)) for part in answer.by_model])
-    names = _names(endpoint, prompt, answer, identity)
+    names = price_names.names(endpoint, exchange, prompt, answer, identity)
     known = [name for name in names if table.find(name, endpoint.provider)]
     if not names:
         return Unpriced("the call names no model")
@@ -173,14 +176,6 @@ def _together(priced: Iterable[Cost | Unpriced]) -> Cost | Unpriced:
         working=tuple(line for cost in costs for line in cost.working),
         notes=tuple(dict.fromkeys(note for cost in costs for note in cost.notes)),
     )
-
-
-def _names(endpoint: Endpoint, prompt: Prompt, answer: Answer, identity: Identity) -> list[str]:
-    """Return the model's names: what the user says, else what answered, what was asked for, what the path says."""
-    if identity.model_override:
-        return [identity.model_override]
-    names = (answer.model, prompt.model, endpoint.model)
-    return list(dict.fromkeys(name for name in names if name))
 
 
 def _as_reported(endpoint: Endpoint, usd: Decimal, priced: Cost | Unpriced) -> Charge:

@@ -95,6 +95,7 @@ def test_all_that_is_known_of_a_call(capsys: pytest.CaptureFixture[str], tmp_pat
         "cached_input_tokens": 400,
         "reasoning_tokens": 0,
         "other": {},
+        "billed": {},
     }
     assert call == {
         "id": "chat",

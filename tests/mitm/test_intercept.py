@@ -147,6 +147,57 @@ def test_bodies_that_are_left_alone(intercept: Intercept, flow: object) -> None:
     assert flow.request.raw_content == b'{"stream":true}'
 
 
+BEDROCK = "bedrock-runtime.us-east-1.amazonaws.com"
+SIGNATURE = "AWS4-HMAC-SHA256 Credential=A, SignedHeaders=host;helicone-user-id, Signature=0f"
+
+
+@pytest.mark.parametrize(
+    ("path", "host"),
+    [
+        ("/model/m/converse-stream", BEDROCK),
+        ("/model/m/invoke-with-response-stream", BEDROCK),
+        ("/openai/v1/chat/completions", BEDROCK),
+        ("/v1/chat/completions", "bedrock-mantle.eu-west-1.api.aws"),
+    ],
+)
+@pytest.mark.parametrize("authorization", [SIGNATURE, "Bearer a-bedrock-key"])
+def test_nothing_that_aws_signs_is_changed(
+    intercept: Intercept,
+    submitted: list[Exchange],
+    path: str,
+    host: str,
+    authorization: str,
+) -> None:
+    headers = {
+        "authorization": authorization,
+        "accept-encoding": "gzip",
+        "Helicone-User-Id": "ann",
+        "Helicone-Property-App": "x",
+    }
+    body = b'{"model":"m","stream":true}'
+    flow = flows.request(path, host=host, body=body, headers=headers)
+    run(intercept, flow)
+    assert flow.request.raw_content == body
+    assert flow.request.headers["accept-encoding"] == "gzip"
+    assert flow.request.headers["authorization"] == authorization
+    assert ("Helicone-User-Id" in flow.request.headers) is (authorization == SIGNATURE)
+    assert "Helicone-Property-App" not in flow.request.headers
+    flows.answer(flow)
+    intercept.responseheaders(flow)
+    intercept.response(flow)
+    assert submitted[0].request_body == body
+    assert ("Helicone-User-Id", "ann") in submitted[0].request_headers
+
+
+def test_speech_both_ways_passes_as_a_stream(
+    intercept: Intercept, submitted: list[Exchange]
+) -> None:
+    flow = flows.request("/model/m/invoke-with-bidirectional-stream", host=BEDROCK)
+    run(intercept, flow)
+    assert flow.request.stream is True
+    assert submitted == []
+
+
 def test_it_can_be_switched_off(submitted: list[Exchange]) -> None:
     table = load()
     flow = flows.request(body=b'{"stream":true}')

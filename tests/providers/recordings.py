@@ -24,18 +24,22 @@ from llmitm_pricing import PriceTable
 FOLDER = Path(__file__).parents[3] / "shared" / "recordings"
 KNOWN = Path(__file__).with_name("differences.toml")
 
-_LATER = frozenset(
-    {
-        "aleph_alpha",
-        "bedrock",
-        "cohere",
-        "sagemaker",
-        "voyage",
-        "watsonx",
-    }
-)
-"""Providers with dialects of their own that are not read yet."""
-_LATER_ENDPOINTS = frozenset({"realtime_ws", "hf_inference"})
+_LATER = frozenset({"sagemaker"})
+"""Providers that are not read."""
+_APART = ("bedrock_header_counts", "bedrock_invocation_metrics")
+_COUNTS_APART = {
+    "input_tokens": ("x-amzn-bedrock-input-token-count", "inputTokenCount"),
+    "output_tokens": ("x-amzn-bedrock-output-token-count", "outputTokenCount"),
+    "cached_input_tokens": (
+        "x-amzn-bedrock-cache-read-input-token-count",
+        "cacheReadInputTokenCount",
+    ),
+    "cache_write_tokens": (
+        "x-amzn-bedrock-cache-write-input-token-count",
+        "cacheWriteInputTokenCount",
+    ),
+}
+_LATER_ENDPOINTS = frozenset({"realtime_ws"})
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,19 @@ def recordings(provider: str) -> Iterator[Recording]:
         for line in file:
             fields = json.loads(line)
             if fields["endpoint"] not in _LATER_ENDPOINTS:
-                yield Recording(provider, fields["endpoint"], line, fields["expected"])
+                yield Recording(provider, fields["endpoint"], line, _truth(fields))
+
+
+def _truth(fields: dict[str, Json]) -> dict[str, Json]:
+    """Return the truth about a line; what only Bedrock's headers and metrics count, it keeps apart."""
+    extra = fields.get("expected_extra") or {}
+    apart = [extra.get(name) or {} for name in _APART]
+    truth = dict(fields["expected"])
+    for field, names in _COUNTS_APART.items():
+        if truth[field] is None:
+            counts = (place.get(name) for place in apart for name in names)
+            truth[field] = next((count for count in counts if count is not None), None)
+    return truth
 
 
 @cache

@@ -1,6 +1,7 @@
 """Samples of the wire under `tests/wire/<provider>/<case>/`: a request, its response, and what to read out of them.
 
-`request.http` and `response.http` are HTTP/1.1 as sent, head and body. `expect.json` names what is compared:
+`request.http` and `response.http` are HTTP/1.1 as sent, head and body. AWS event streams are binary: `events.jsonl` has
+their events by name, and the messages are made of them here. `expect.json` names what is compared:
 `endpoint`, `prompt` and `answer` only in the fields they list, `usage` and `reported` whole (what is not listed
 must be unknown), `streamed` as it is.
 """
@@ -15,6 +16,7 @@ from llmitm.calls import Endpoint, Headers, Json, Prompt, header
 from llmitm.providers import hosts
 from llmitm.providers.base import Dialect, Head, StreamReader
 from llmitm.providers.dialects import by_name
+from wire import aws
 
 FOLDER = Path(__file__).parent.parent / "wire"
 
@@ -55,6 +57,8 @@ def load(case: Path) -> Sample:
     dialect = by_name(endpoint.dialect)
     prompt = dialect.read_request(body, headers, endpoint)
     start, headers, body = _message(case / "response.http")
+    if (events := case / "events.jsonl").exists():
+        body += b"".join(map(_aws_message, events.read_text("utf-8").splitlines()))
     head = Head(int(start.split(" ")[1]), headers, endpoint, prompt)
     expected = json.loads((case / "expect.json").read_text("utf-8"))
     return Sample(endpoint, dialect, prompt, head, body, expected)
@@ -64,6 +68,11 @@ def plain(value: object) -> Json:
     """Return a record as JSON would have it: without what is not known, amounts as text."""
     fields = {key: item for key, item in asdict(value).items() if key != "document"}  # type: ignore[call-overload]
     return json.loads(json.dumps(fields, default=str))
+
+
+def _aws_message(line: str) -> bytes:
+    ((name, payload),) = json.loads(line).items()
+    return (aws.exception if name.endswith("Exception") else aws.event)(name, payload)
 
 
 def _message(path: Path) -> tuple[str, Headers, bytes]:

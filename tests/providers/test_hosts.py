@@ -221,6 +221,25 @@ def test_where_the_gateway_sends_calls() -> None:
     assert TABLE.origin(azure) is None
 
 
+def test_a_host_for_each_region() -> None:
+    hosts_of = ("https://llm.{region}.example.com:8443", "llm.example.com")
+    entry = ProviderEntry(name="x", hosts=hosts_of, regions=("eu", "us"))
+    assert entry.hosts == (
+        "https://llm.eu.example.com:8443",
+        "https://llm.us.example.com:8443",
+        "llm.example.com",
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "regions"),
+    [(["llm.{region}.example.com"], []), (["{region}.example.com"], ["a b"]), ("{region}", ["eu"])],
+)
+def test_a_bad_region_is_refused(given: object, regions: list[str]) -> None:
+    with pytest.raises(ValidationError, match="hosts"):
+        ProviderEntry.model_validate({"name": "x", "hosts": given, "regions": regions})
+
+
 @pytest.mark.parametrize("host", ["", "https://", "a b", "host:port", "host:123456", "ftp://host"])
 def test_a_bad_host_is_refused(host: str) -> None:
     with pytest.raises(ValidationError, match="hosts"):

@@ -39,6 +39,7 @@ def asked(exchange: Exchange, prompt: Prompt, answer: Answer) -> dict[str, Json]
         **mapping(body.get("input")),  # Replicate, Google's speech
         **first(body.get("instances")),  # Google's `:predict`
         **mapping(body.get("parameters")),
+        **mapping(body.get("imageGenerationConfig")),  # Amazon's Titan and Nova
         **mapping(body.get("web_search_options")),
     }
 

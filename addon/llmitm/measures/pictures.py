@@ -16,6 +16,7 @@ _COUNTS = (
     "num_outputs",
     "samples",
     "n_variants",
+    "numberOfImages",
     "numberOfVideos",
 )
 _LENGTHS = ("seconds", "durationSeconds", "duration_seconds", "n_seconds", "duration")

@@ -20,7 +20,12 @@ from llmitm.mitm.guard import guarded
 from llmitm.mitm.tee import RequestTee, ResponseTee
 from llmitm.mitm.tunnel import Tunnel
 from llmitm.policy import usage_chunk
-from llmitm.policy.control import control_headers, request_id, without_helicone_key
+from llmitm.policy.control import (
+    control_headers,
+    request_id,
+    signed_headers,
+    without_helicone_key,
+)
 from llmitm.providers.hosts import HostTable
 from llmitm.tags import decode as decode_userinfo
 from llmitm.wire import jsontext
@@ -204,11 +209,14 @@ def _headers(headers: http.Headers) -> list[tuple[str, str]]:
 
 
 def _take_off_control_headers(request: http.Request) -> bool:
-    """Take off what is meant for us; return whether there was any of it."""
+    """Take off what is meant for us, unless it is signed; return whether there was any of it."""
     ours = control_headers(request.headers)
+    authorization: str = request.headers.get("authorization", "")
+    signed = signed_headers(authorization)
     for name in ours:
-        del request.headers[name]
-    if authorization := request.headers.get("authorization"):
+        if name.lower() not in signed:
+            del request.headers[name]
+    if authorization:
         kept = without_helicone_key(authorization)
         if kept is None:
             del request.headers["authorization"]

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from uuid import UUID
 
 _PREFIXES = ("helicone-", "x-llmitm-")
 _HELICONE_KEY = "sk-helicone-"
+_SIGNED = re.compile(r"AWS4-[A-Z0-9-]+ .*\bSignedHeaders=([^,\s]+)")
 
 
 def control_headers(names: Iterable[str]) -> list[str]:
     """Return the names that are ours to take off."""
     return [name for name in names if name.lower().startswith(_PREFIXES)]
+
+
+def signed_headers(authorization: str) -> frozenset[str]:
+    """Return the headers, in lower case, that AWS's signature covers: without one of them it is no longer valid.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-signing-elements.html (read 2026-11-26)
+    """
+    match = _SIGNED.match(authorization)
+    return frozenset(match[1].lower().split(";")) if match else frozenset()
 
 
 def without_helicone_key(authorization: str) -> str | None:

@@ -17,6 +17,7 @@ from urllib.parse import unquote
 from llmitm.calls import Answer, Endpoint, Headers, Json, Operation, Prompt, header
 from llmitm.wire import jsontext, multipart
 from llmitm.wire.encodings import ContentDecoder, decode
+from llmitm.wire.event_stream import EventStreamDecoder
 from llmitm.wire.frames import Frame, FrameDecoder
 from llmitm.wire.lines import ArrayDecoder, LineDecoder
 from llmitm.wire.sse import SseDecoder
@@ -215,6 +216,9 @@ def _decoder(kind: str, start: bytes, expected: bool) -> FrameDecoder | None:
     """
     if "ndjson" in kind or "stream+json" in kind or "jsonl" in kind:
         return LineDecoder()
+    # A message begins with its length, which is far below what the first byte counts; no text begins so.
+    if "vnd.amazon.eventstream" in kind or (expected and start.startswith(b"\0")):
+        return EventStreamDecoder()
     if start.startswith(b"{"):
         return None
     if start.startswith(b"["):

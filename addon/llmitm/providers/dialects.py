@@ -8,10 +8,17 @@ from __future__ import annotations
 from functools import cache
 
 from llmitm.providers import (
+    aleph_alpha,
     anthropic_complete,
     anthropic_messages,
     anthropic_resources,
     assemblyai,
+    bedrock_converse,
+    bedrock_invoke,
+    bedrock_resources,
+    cohere_chat,
+    cohere_documents,
+    cohere_v1,
     deepgram,
     elevenlabs,
     fal,
@@ -19,6 +26,9 @@ from llmitm.providers import (
     gemini_embeddings,
     gemini_interactions,
     gemini_resources,
+    huggingface,
+    jina,
+    nomic,
     ollama,
     openai_audio,
     openai_chat,
@@ -32,16 +42,26 @@ from llmitm.providers import (
     openai_videos,
     replicate,
     stability,
+    voyage,
+    watsonx,
+    watsonx_chat,
 )
 from llmitm.providers.base import Dialect
 
 _FAMILIES: dict[str, tuple[Dialect, ...]] = {
+    "aleph_alpha": (aleph_alpha.DIALECT,),
     "anthropic": (
         anthropic_messages.DIALECT,
         anthropic_complete.DIALECT,
         anthropic_resources.DIALECT,
     ),
     "assemblyai": (assemblyai.DIALECT,),
+    "bedrock": (
+        bedrock_converse.DIALECT,
+        bedrock_invoke.DIALECT,
+        bedrock_resources.DIALECT,
+    ),
+    "cohere": (cohere_chat.DIALECT, cohere_v1.DIALECT, cohere_documents.DIALECT),
     "deepgram": (deepgram.DIALECT,),
     "elevenlabs": (elevenlabs.DIALECT,),
     "fal": (fal.DIALECT,),
@@ -51,6 +71,9 @@ _FAMILIES: dict[str, tuple[Dialect, ...]] = {
         gemini_interactions.DIALECT,
         gemini_resources.DIALECT,
     ),
+    "huggingface": (huggingface.DIALECT,),
+    "jina": (jina.DIALECT,),
+    "nomic": (nomic.DIALECT,),
     "ollama": (ollama.DIALECT,),
     "openai": (
         openai_chat.DIALECT,
@@ -66,6 +89,8 @@ _FAMILIES: dict[str, tuple[Dialect, ...]] = {
     ),
     "replicate": (replicate.DIALECT,),
     "stability": (stability.DIALECT,),
+    "voyage": (voyage.DIALECT,),
+    "watsonx": (watsonx.DIALECT, watsonx_chat.DIALECT),
 }
 
 

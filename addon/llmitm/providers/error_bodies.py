@@ -33,7 +33,12 @@ def read(document: Json, status: int) -> ErrorBody:
         # xAI names the code beside the text, Hugging Face the type.
         return ErrorBody(filled(body.get("error_type")) or _type(body), filled(error))
     if status >= _FAILED:
-        return ErrorBody(_type(body), _message(body))
+        if faults := [filled(fault) for fault in items(error)]:
+            # Hugging Face's pipelines list what is wrong with the inputs.
+            return ErrorBody(_type(body), "; ".join(fault for fault in faults if fault) or None)
+        # watsonx has a list under `errors`.
+        told = first(body.get("errors")) or body
+        return ErrorBody(_type(told), _message(told))
     return ErrorBody()
 
 
@@ -43,7 +48,7 @@ def openai(error_type: str, message: str) -> Json:
 
 
 def _type(error: dict[str, Json]) -> str | None:
-    for name in ("type", "status", "code"):
+    for name in ("type", "status", "code", "error_type"):
         value = error.get(name)
         if isinstance(value, str) and value:
             return value

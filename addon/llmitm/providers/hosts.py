@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cache
 from importlib import resources
 from typing import Annotated, NamedTuple
 from urllib.parse import parse_qsl
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from llmitm.calls import Endpoint
+from llmitm.calls import Endpoint, Json
 from llmitm.providers.dialects import dialects
 
 _HOST = r"^(?:(?P<scheme>https?)://)?(?P<name>[A-Za-z0-9*._-]+|\[[0-9A-Fa-f:]+\])(?::(?P<port>[0-9]{1,5}))?$"
@@ -37,6 +37,8 @@ class ProviderEntry(BaseModel):
     """`[scheme://]name[:port]`; `*` stands for any characters. The first without `*` is the gateway's target."""
     dialects: tuple[str, ...] = ("openai",)
     """Families of dialects that are spoken here, tried in order."""
+    regions: tuple[str, ...] = ()
+    """What `{region}` in a host stands for: each such host is then one host a region."""
     base_path: str = ""
     """What the gateway puts before the path, `/openai` at Groq; the path then starts with `/v1`."""
     stream_usage: bool = False
@@ -47,6 +49,13 @@ class ProviderEntry(BaseModel):
     """Where other things live on the host too: the only paths (`*` for any characters) that can be calls."""
     telemetry: tuple[str, ...] = ()
     """Paths (`*` for any characters) that are no calls: passed on as a stream and not stored."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_host_a_region(cls, data: Json) -> Json:
+        if not isinstance(data, dict) or not isinstance(data.get("regions"), list | tuple):
+            return data
+        return {**data, "hosts": list(_in_regions(data.get("hosts"), data["regions"]))}
 
 
 class Origin(NamedTuple):
@@ -136,6 +145,14 @@ class HostTable:
         """Return every host name and pattern, without scheme and port, for the CA's name constraints."""
         names = {_parse(host)[1].lower() for entry in self.entries for host in entry.hosts}
         return sorted(names)
+
+
+def _in_regions(hosts: Json, regions: Iterable[Json]) -> Iterator[Json]:
+    for host in hosts if isinstance(hosts, list | tuple) else ():
+        if isinstance(host, str) and "{region}" in host:
+            yield from (host.replace("{region}", str(region)) for region in regions)
+        else:
+            yield host
 
 
 def _parse(host: str) -> tuple[str | None, str, int | None]:

@@ -9,12 +9,12 @@ from llmitm.providers.openai_base import OpenAIDialect
 
 
 class OpenAIEmbeddings(OpenAIDialect):
-    """`POST .../embeddings`, also Voyage's and Perplexity's variants of the path."""
+    """`POST .../embeddings`, also Perplexity's variant of the path."""
 
     name = "openai_embeddings"
     routes = (
         Route(re.compile(r"/(?:deployments|engines)/(?P<model>[^/]+)/embeddings/?$"), "embedding"),
-        Route(re.compile(r"/(?:|multimodal|contextualized)embeddings/?$"), "embedding"),
+        Route(re.compile(r"/(?:contextualized)?embeddings/?$"), "embedding"),
     )
 
 

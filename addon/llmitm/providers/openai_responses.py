@@ -11,8 +11,9 @@ import re
 from dataclasses import replace
 
 from llmitm.calls import Answer, Endpoint, Json, ToolCall
+from llmitm.providers import openai_server_tools as server_tools
 from llmitm.providers.base import Assembler, Head, Route
-from llmitm.providers.fields import count, filled, first, items, mapping, text
+from llmitm.providers.fields import filled, items, mapping, text
 from llmitm.providers.openai_base import OpenAIDialect
 from llmitm.providers.openai_response_stream import ResponseAssembler
 from llmitm.wire.jsontext import compact
@@ -43,8 +44,9 @@ class OpenAIResponses(OpenAIDialect):
             _read_output(answer, output)
             answer.finish_reason = filled(body.get("status"))
             if answer.usage.source == "reported":
-                fees = _fees(body, output)
+                fees = server_tools.fees(body, output)
                 answer.usage = replace(answer.usage, other={**fees, **answer.usage.other})
+                answer.by_model = server_tools.by_model(body, answer)
         return answer
 
 
@@ -86,31 +88,6 @@ def _reasoning(output: list[dict[str, Json]]) -> str | None:
         if found := "\n\n".join(part for part in parts if part):
             return found
     return None
-
-
-def _fees(body: dict[str, Json], output: list[dict[str, Json]]) -> dict[str, int | float]:
-    """Return what the provider's own tools did, as far as it is charged beside tokens."""
-    fees: dict[str, int | float] = {}
-    previews = "web_search_preview" in str(mapping(first(body.get("tools"))).get("type"))
-    for item in output:
-        match item.get("type"):
-            case "web_search_call":
-                # A search is what is charged; opening a page or looking for words in it is not.
-                if mapping(item.get("action")).get("type", "search") == "search":
-                    unit = "web_search_preview" if previews else "web_search"
-                    fees[unit] = fees.get(unit, 0) + 1
-            case "file_search_call":
-                fees["file_search"] = fees.get("file_search", 0) + 1
-            case "code_interpreter_call":
-                fees["code_execution"] = fees.get("code_execution", 0) + 1
-            case "image_generation_call":
-                fees["image_generation"] = fees.get("image_generation", 0) + 1
-            case _:
-                pass
-    searches = count(mapping(mapping(body.get("tool_usage")).get("web_search")).get("num_requests"))
-    if searches:
-        fees["web_search_preview" if previews else "web_search"] = searches
-    return fees
 
 
 DIALECT = OpenAIResponses()

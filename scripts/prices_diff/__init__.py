@@ -1,0 +1,1 @@
+"""Compare our price table with those of others: who says what. Writes nothing."""
