@@ -214,6 +214,11 @@ def test_a_call_with_a_usage_is_not_measured() -> None:
     assert quantities("transcription", {}, {}, body=FORM, sent=AS_FORM, usage=usage) == {}
 
 
+def test_minimax_says_how_many_characters_it_counted() -> None:
+    answered = {"extra_info": {"usage_characters": 4}}
+    assert quantities("speech", {"text": "你好"}, answered) == {"character": 4}
+
+
 def test_another_voice_for_a_recording_is_measured() -> None:
     assert quantities("speech", {}, body=FORM, sent=AS_FORM) == {"audio_second": 2.5}
 
@@ -301,6 +306,7 @@ def test_characters_of_old_embeddings() -> None:
             None,
             {"search_context_size": "high"},
         ),
+        ({"language": "multi"}, None, {"language": "multi"}),
         ({"quality": "x" * 5_000, "size": {"a": 1}}, None, {}),
     ],
 )

@@ -70,6 +70,7 @@ ATTRIBUTES = (
     "duration",
     "mode",
     "variant",
+    "language",
     "search_context_size",
     "region",
 )

@@ -88,9 +88,9 @@ TABLE = hosts.load()
             "api.elevenlabs.io/v1/text-to-dialogue/stream",
             "elevenlabs",
             "speech",
-            "eleven_v3",
+            None,
         ),
-        ("POST", "api.elevenlabs.io/v1/music", "elevenlabs", "speech", "music_v1"),
+        ("POST", "api.elevenlabs.io/v1/music", "elevenlabs", "speech", None),
         ("POST", "api.assemblyai.com/v2/upload", "assemblyai", "file", None),
         (
             "POST",

@@ -47,7 +47,7 @@ def _measured(
         case "image":
             return pictures.images(asked, answered)
         case "speech":
-            return sounds.speech(asked, exchange)
+            return sounds.speech(asked, answered, exchange)
         case "transcription":
             return sounds.transcription(asked, answered, endpoint, exchange, answer)
         case "video":

@@ -22,6 +22,7 @@ _ATTRIBUTES: Mapping[str, Sequence[str]] = {
     "duration": ("duration", "durationSeconds", "duration_seconds", "seconds"),
     "mode": ("mode", "motion_mode"),
     "variant": ("model_variant",),
+    "language": ("language", "language_code"),
     "search_context_size": ("search_context_size",),
 }
 """Attributes of the price table, by the names that providers give them."""
@@ -51,6 +52,7 @@ def answered(answer: Answer) -> dict[str, Json]:
         **mapping(body.get("metadata")),  # Deepgram
         **body,
         **mapping(body.get("metrics")),  # Replicate
+        **mapping(body.get("extra_info")),  # MiniMax
         **mapping(mapping(body.get("result")).get("transcription_info")),  # Cloudflare
     }
 

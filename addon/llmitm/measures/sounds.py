@@ -18,10 +18,12 @@ https://platform.openai.com/docs/api-reference/audio/verbose-json-object (read 2
 """
 
 
-def speech(options: Options, exchange: Exchange) -> dict[str, Quantity]:
+def speech(options: Options, answered: Options, exchange: Exchange) -> dict[str, Quantity]:
     """Count the characters that were spoken, and the seconds of sound that were asked for."""
     quantities: dict[str, Quantity] = {}
-    counted = number(header(exchange.response_headers, "dg-char-count"))  # Deepgram
+    # Deepgram and MiniMax say what they counted.
+    told = (header(exchange.response_headers, "dg-char-count"), answered.get("usage_characters"))
+    counted = first_number(told)
     if counted is None:
         counted = _characters(options)
     if counted is not None:

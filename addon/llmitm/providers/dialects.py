@@ -63,7 +63,7 @@ _FAMILIES: dict[str, tuple[Dialect, ...]] = {
     ),
     "cohere": (cohere_chat.DIALECT, cohere_v1.DIALECT, cohere_documents.DIALECT),
     "deepgram": (deepgram.DIALECT,),
-    "elevenlabs": (elevenlabs.DIALECT,),
+    "elevenlabs": elevenlabs.DIALECTS,
     "fal": (fal.DIALECT,),
     "gemini": (
         gemini.DIALECT,

@@ -7,62 +7,25 @@ https://elevenlabs.io/docs/api-reference (read 2026-11-26)
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from typing import ClassVar
 
-from llmitm.calls import Answer, Endpoint, Json, Prompt, header
+from llmitm.calls import Answer, Endpoint, Json, Operation, Prompt, header
 from llmitm.providers import error_bodies
 from llmitm.providers.base import Dialect, Head, Route
 from llmitm.providers.fields import filled, items, mapping, text
 
-_DEFAULTS = (
-    ("/v1/text-to-speech/", "eleven_multilingual_v2"),
-    ("/v1/text-to-dialogue", "eleven_v3"),
-    ("/v1/speech-to-speech/", "eleven_english_sts_v2"),
-    ("/v1/sound-generation", "eleven_text_to_sound_v2"),
-    ("/v1/music", "music_v1"),
-)
-"""What makes the sound where the request names no model, by the start of the path."""
+_WAYS = r"(?:/stream|/detailed)?(?:/with-timestamps)?/?$"
 
 
 class ElevenLabs(Dialect):
-    """`POST /v1/text-to-speech/{voice}`, whole or `/stream`, and its neighbours."""
+    """What all of its operations have in common."""
 
-    name = "elevenlabs"
-    routes = (
-        Route(
-            re.compile(
-                r"^/v1/(?:(?:text-to-speech|speech-to-speech)/[^/]+|text-to-dialogue|music)"
-                r"(?:/stream|/detailed)?(?:/with-timestamps)?/?$"
-            ),
-            "speech",
-        ),
-        Route(re.compile(r"^/v1/(?:sound-generation|audio-isolation(?:/stream)?)/?$"), "speech"),
-        Route(re.compile(r"^/v1/speech-to-text/?$"), "transcription"),
-        Route(
-            re.compile(r"^/v1/speech-to-text/transcripts/"),
-            "transcription",
-            ("GET", "DELETE"),
-            counted=False,
-        ),
-        Route(
-            re.compile(r"^/v1/(?:text-to-speech/.*stream-input|speech-to-text/realtime|convai/)"),
-            "realtime",
-            ("GET",),
-        ),
-        Route(re.compile(r"^/v1/models/?$"), "models", ("GET",)),
-    )
-
-    def endpoint(self, provider: str, method: str, path: str) -> Endpoint | None:
-        """Return what a path means, with the model that it has where the request names none."""
-        found = super().endpoint(provider, method, path)
-        if found is None or found.operation != "speech":
-            return found
-        model = next((model for start, model in _DEFAULTS if path.startswith(start)), None)
-        return replace(found, model=model)
+    default: ClassVar[str | None] = None
+    """The model where a request names none."""
 
     def prompt(self, document: Json, endpoint: Endpoint) -> Prompt:
         """Read a request, JSON or form."""
-        model = filled(mapping(document).get("model_id")) or endpoint.model
+        model = filled(mapping(document).get("model_id")) or self.default
         return Prompt(model=model, document=document)
 
     def answer(self, document: Json, head: Head) -> Answer:
@@ -90,4 +53,77 @@ def _transcript(body: dict[str, Json]) -> str | None:
     return "\n".join(text(mapping(channel).get("text")) or "" for channel in channels)
 
 
-DIALECT = ElevenLabs()
+def _made(path: str, operation: Operation = "speech") -> tuple[Route, ...]:
+    return (Route(re.compile(f"^/v1/{path}{_WAYS}"), operation),)
+
+
+class ElevenLabsSpeech(ElevenLabs):
+    """`POST /v1/text-to-speech/{voice}`, whole or as a stream."""
+
+    name = "elevenlabs_speech"
+    default = "eleven_multilingual_v2"
+    routes = _made("text-to-speech/[^/]+")
+
+
+class ElevenLabsDialogue(ElevenLabs):
+    """`POST /v1/text-to-dialogue`: several voices."""
+
+    name = "elevenlabs_dialogue"
+    default = "eleven_v3"
+    routes = _made("text-to-dialogue")
+
+
+class ElevenLabsVoices(ElevenLabs):
+    """`POST /v1/speech-to-speech/{voice}`: another voice for a recording."""
+
+    name = "elevenlabs_voices"
+    default = "eleven_english_sts_v2"
+    routes = _made("speech-to-speech/[^/]+")
+
+
+class ElevenLabsSounds(ElevenLabs):
+    """`POST /v1/sound-generation`."""
+
+    name = "elevenlabs_sounds"
+    default = "eleven_text_to_sound_v2"
+    routes = _made("sound-generation")
+
+
+class ElevenLabsMusic(ElevenLabs):
+    """`POST /v1/music`."""
+
+    name = "elevenlabs_music"
+    default = "music_v1"
+    routes = _made("music")
+
+
+class ElevenLabsOthers(ElevenLabs):
+    """Transcripts, recordings without their noise, sockets, lists."""
+
+    name = "elevenlabs"
+    routes = (
+        *_made("speech-to-text", "transcription"),
+        *_made("audio-isolation"),
+        Route(
+            re.compile(r"^/v1/speech-to-text/transcripts/"),
+            "transcription",
+            ("GET", "DELETE"),
+            counted=False,
+        ),
+        Route(
+            re.compile(r"^/v1/(?:text-to-speech/.*stream-input|speech-to-text/realtime|convai/)"),
+            "realtime",
+            ("GET",),
+        ),
+        Route(re.compile(r"^/v1/models/?$"), "models", ("GET",)),
+    )
+
+
+DIALECTS = (
+    ElevenLabsSpeech(),
+    ElevenLabsDialogue(),
+    ElevenLabsVoices(),
+    ElevenLabsSounds(),
+    ElevenLabsMusic(),
+    ElevenLabsOthers(),
+)

@@ -7,6 +7,7 @@ https://platform.stability.ai/docs/api-reference, https://platform.stability.ai/
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from llmitm.calls import Answer, Endpoint, Json, Operation, Prompt, header
 from llmitm.providers import error_bodies
@@ -14,13 +15,15 @@ from llmitm.providers.base import Dialect, Head, Route
 from llmitm.providers.fields import filled, first, items, mapping
 
 _SERVICES: tuple[tuple[str, Operation], ...] = (
-    ("stable-image/.+", "image"),
-    ("image-to-video", "video"),
-    ("audio/.+", "speech"),
-    ("3d/.+", "other"),
+    ("stable-image/generate/(?P<model>[^/]+)", "image"),
+    ("stable-image/(?:edit|control|upscale)/(?P<model>[^/]+)", "image"),
+    ("(?P<model>image-to-video)", "video"),
+    ("audio/(?P<model>[^/]+)/[^/]+", "speech"),
+    ("3d/(?P<model>[^/]+)", "other"),
 )
-_SD3 = "stable-image/generate/sd3"
+_SD3 = "sd3"
 _SD3_DEFAULT = "sd3.5-large"
+_GENERATORS = ("core", "ultra")
 
 
 class Stability(Dialect):
@@ -32,11 +35,18 @@ class Stability(Dialect):
         # What was asked for before: pictures that take long are fetched.
         Route(re.compile(r"^/v2beta/(?:results/|.*/result/)"), "other", ("GET",), counted=False),
         *(
-            Route(re.compile(f"^/v2beta/(?P<model>{service})/?$"), operation)
+            Route(re.compile(f"^/v2beta/{service}/?$"), operation)
             for service, operation in _SERVICES
         ),
         Route(re.compile(r"^/v1/engines/"), "models", ("GET",)),
     )
+
+    def endpoint(self, provider: str, method: str, path: str) -> Endpoint | None:
+        """Return what a path means; Stable Image Core and Ultra are only `core` and `ultra` there."""
+        found = super().endpoint(provider, method, path)
+        if found is None or found.model not in _GENERATORS:
+            return found
+        return replace(found, model=f"stable-image-{found.model}")
 
     def prompt(self, document: Json, endpoint: Endpoint) -> Prompt:
         """Read a request, JSON or form; only the service of Stable Diffusion 3 has several models."""
