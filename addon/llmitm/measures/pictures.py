@@ -44,10 +44,10 @@ _PRESETS = {
     "landscape_4_3": "1024x768",
     "landscape_16_9": "1024x576",
 }
-"""fal's names of image sizes: https://fal.ai/models/fal-ai/flux/dev/api (read 2026-11-26)"""
+"""fal's names of image sizes: https://fal.ai/models/fal-ai/flux/dev/api"""
 _VEO_SECONDS = 8
 """What Google makes where the request does not say.
-https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/veo-video-generation (read 2026-11-26)
+https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/veo-video-generation
 """
 
 

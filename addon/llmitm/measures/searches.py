@@ -20,7 +20,7 @@ def count(options: Options) -> int:
 
     One is a query with up to 100 documents. A document that is longer than 500 tokens with the query is cut into
     several, each of which counts. Tokens are reckoned by their bytes: only a provider that does not report its
-    searches comes here. https://cohere.com/pricing (read 2026-11-26)
+    searches comes here. https://cohere.com/pricing
     """
     documents = items(options.get("documents") or options.get("sources"))
     room = max(1, _TOKENS_A_DOCUMENT - _tokens(options.get("query")))

@@ -14,7 +14,7 @@ _AUDIO_LENGTHS = ("duration", "audio_duration", "audio_duration_secs", "audio_du
 _SPOKEN = ("input", "text", "ssml", "markup", "prompt")
 _WHOLE_SECONDS = frozenset({"openai", "azure"})
 """Who counts a second that has begun: 8.47 seconds are a usage of 9.
-https://platform.openai.com/docs/api-reference/audio/verbose-json-object (read 2026-11-26)
+https://platform.openai.com/docs/api-reference/audio/verbose-json-object
 """
 
 
@@ -58,7 +58,7 @@ def transcription(
     if seconds is None:
         return {}
     if flag(options.get("multichannel")) and "channels" in answered:
-        # Deepgram charges for each channel: https://github.com/orgs/deepgram/discussions/932 (read 2026-11-26)
+        # Deepgram charges for each channel: https://github.com/orgs/deepgram/discussions/932
         seconds *= number(answered.get("channels")) or 1
     return {"audio_second": ceil(seconds) if endpoint.provider in _WHOLE_SECONDS else seconds}
 

@@ -1,7 +1,7 @@
 """AssemblyAI: a transcript is a job, asked for again and again until it is there.
 
 The first answer that shows it has its length, which is what is charged; a failed one is not charged.
-https://www.assemblyai.com/docs/api-reference/transcripts (read 2026-11-26)
+https://www.assemblyai.com/docs/api-reference/transcripts
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Deepgram: speech to text and text to speech. What is asked for is in the query, the body is the recording or text.
 
 The model is a parameter of the query too, which the table of hosts reads.
-https://developers.deepgram.com/reference (read 2026-11-26)
+https://developers.deepgram.com/reference
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """ElevenLabs: speech, sound and music out of text, text out of speech.
 
 `character-cost` in the header of an answer is what it took of the account's credits.
-https://elevenlabs.io/docs/api-reference (read 2026-11-26)
+https://elevenlabs.io/docs/api-reference
 """
 
 from __future__ import annotations

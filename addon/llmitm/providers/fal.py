@@ -2,7 +2,7 @@
 
 The answer with the result has in its header what is charged, in the unit of the model's price: images, megapixels,
 seconds. The path of a queued result names less of the model than the request did.
-https://fal.ai/docs/model-endpoints/queue (read 2026-11-26)
+https://fal.ai/docs/model-endpoints/queue
 """
 
 from __future__ import annotations

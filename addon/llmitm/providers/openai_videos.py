@@ -1,7 +1,7 @@
 """Videos: jobs that are charged by the second of what was asked for, with the call that asks.
 
 Their state and the finished video are fetched by calls that are not counted.
-https://platform.openai.com/docs/api-reference/videos (read 2026-11-26)
+https://platform.openai.com/docs/api-reference/videos
 """
 
 from __future__ import annotations

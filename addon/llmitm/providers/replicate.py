@@ -1,7 +1,7 @@
 """Replicate: any model is a prediction, made in one call and asked for in others until it is done.
 
 `metrics` has what is charged: seconds of computing, or for models with a price of their own what was made.
-https://replicate.com/docs/reference/http, https://replicate.com/docs/topics/billing (read 2026-11-26)
+https://replicate.com/docs/reference/http, https://replicate.com/docs/topics/billing
 """
 
 from __future__ import annotations

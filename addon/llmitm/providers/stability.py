@@ -1,7 +1,7 @@
 """Stability AI: images by engine (v1) and by service (v2beta), with sound, video and shapes beside them.
 
 Every service has a price in credits. An answer is the picture itself, or JSON with it in base64.
-https://platform.stability.ai/docs/api-reference, https://platform.stability.ai/pricing (read 2026-11-26)
+https://platform.stability.ai/docs/api-reference, https://platform.stability.ai/pricing
 """
 
 from __future__ import annotations
