@@ -163,6 +163,10 @@ def test_aws_signs_each_call_anew_with_one_key() -> None:
     ("header", "secret"),
     [
         (("Authorization", "Bearer hunter2hunter2"), "hunter2hunter2"),
+        (("Authorization", "Token hunter2hunter2"), "hunter2hunter2"),
+        (("Authorization", "Key id-of-it:hunter2hunter2"), "id-of-it:hunter2hunter2"),
+        (("authorization", "hunter2hunter2"), "hunter2hunter2"),
+        (("xi-api-key", "hunter2hunter2"), "hunter2hunter2"),
         (("Authorization", "Bearer one-key, Bearer another-key"), "another-key"),
         (("authorization", "AWS4-HMAC-SHA256 Credential=a/b, Signature=0f0f"), "0f0f"),
         (("x-amz-security-token", "IQoJb3"), "IQoJb3"),
@@ -176,7 +180,16 @@ def test_all_that_is_secret_in_headers(header: tuple[str, str], secret: str) -> 
     assert secret in credentials(exchange(header))
 
 
-@pytest.mark.parametrize("path", ["//[x?key=hunter2", "/x?key=hunter2", "/x?a=%FF&KEY=hunter2"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "//[x?key=hunter2",
+        "/x?key=hunter2",
+        "/x?a=%FF&KEY=hunter2",
+        "/v1/listen?model=nova-3&token=hunter2",
+        "/v1/text-to-speech/v/stream-input?single_use_token=hunter2",
+    ],
+)
 def test_all_that_is_secret_in_the_query(path: str) -> None:
     assert credentials(exchange(path=path)) == ["hunter2"]
 

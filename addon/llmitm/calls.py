@@ -206,6 +206,8 @@ class Answer:
     """What the provider itself says it charged."""
     document: Json = None
     """The response as one JSON document: parsed, or for a stream put together in the unstreamed form."""
+    job: Literal["running", "done"] | None = None
+    """Where it is the state of a job, named by `response_id`, that is charged when it is done."""
 
 
 @dataclass(frozen=True, slots=True)

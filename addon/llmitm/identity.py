@@ -34,7 +34,19 @@ _SECRET_HEADERS = frozenset(
 _SEPARATORS = re.compile("[,;]")
 """Between the keys of a list, the fields of AWS's signature, the cookies."""
 _KEY_PARAMETERS = frozenset(
-    {"key", "api_key", "api-key", "apikey", "access_token", "subscription-key"}
+    {
+        "key",
+        "api_key",
+        "api-key",
+        "apikey",
+        "access_token",
+        "subscription-key",
+        # ElevenLabs's and Deepgram's sockets
+        "authorization",
+        "xi-api-key",
+        "single_use_token",
+        "token",
+    }
 )
 _SESSION_HEADERS = ("x-claude-code-session-id", "session-id", "session_id", "x-session-affinity")
 """How coding agents name their sessions (Claude Code, Codex, opencode), seen in November 2026."""

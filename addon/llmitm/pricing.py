@@ -23,6 +23,7 @@ from llmitm.calls import (
     Usage,
 )
 from llmitm.measures import Quantity, measure
+from llmitm.providers.fields import mapping
 from llmitm_pricing import Cost, PriceFileError, PriceTable, Unpriced
 
 _FREE: Mapping[Operation, str] = {
@@ -64,7 +65,7 @@ def charge(
     table: PriceTable,
 ) -> Charge:
     """Return what a finished call cost."""
-    if reason := _not_charged(endpoint, exchange, answer, outcome):
+    if reason := _not_charged(endpoint, exchange, prompt, answer, outcome):
         return Charge(usd=Decimal(0), price_id=f"none: {reason}")
     try:
         priced = _from_table(endpoint, exchange, prompt, answer, identity, table)
@@ -93,13 +94,15 @@ def units(usage: Usage) -> dict[str, Quantity]:
 
 
 def _not_charged(
-    endpoint: Endpoint, exchange: Exchange, answer: Answer, outcome: Outcome
+    endpoint: Endpoint, exchange: Exchange, prompt: Prompt, answer: Answer, outcome: Outcome
 ) -> str | None:
     """Return why a call costs nothing, None where it may cost something."""
     if outcome == "blocked":
         return "the call was never sent"
     if not endpoint.counted:
         return "counted with the call that made it"
+    if answer.job == "running" and not _told_elsewhere(exchange, prompt):
+        return "charged with the answer that shows its result"
     if answer.usage.source != "none" or answer.provider_cost_usd is not None:
         return None
     if exchange.ending == "no_answer" and outcome == "error":
@@ -108,9 +111,16 @@ def _not_charged(
         return "error answers are not charged"
     if endpoint.operation in _FREE:
         return _FREE[endpoint.operation]
-    if exchange.method in _READS and endpoint.operation != "realtime":
+    if exchange.method in _READS and endpoint.operation != "realtime" and answer.job != "done":
         return "nothing was generated"
     return None
+
+
+def _told_elsewhere(exchange: Exchange, prompt: Prompt) -> bool:
+    """Return whether a job's result goes to an address of the client's, and so may never be seen here."""
+    asked = mapping(prompt.document)
+    in_query = "fal_webhook=" in exchange.path.partition("?")[2]
+    return in_query or any(asked.get(name) for name in ("webhook", "webhook_url"))
 
 
 def _from_table(

@@ -26,6 +26,7 @@ from llmitm.calls import (
     header,
 )
 from llmitm.estimate import Estimator
+from llmitm.jobs import Jobs
 from llmitm.providers import ratelimits
 from llmitm.providers.base import Dialect, Head, StreamReader, request_document
 from llmitm.providers.dialects import by_name
@@ -67,6 +68,7 @@ class Reader:
         self._estimator = estimator
         self._keep_bodies = keep_bodies
         self._redactor = Redactor(redact)
+        self._jobs = Jobs()
         self.faults: Counter[str] = Counter()
         """Steps that failed, by name."""
 
@@ -92,6 +94,11 @@ class Reader:
         answer, streaming, first_content = step(
             "response", lambda: _answer(dialect, exchange, endpoint, prompt), unread
         )
+        endpoint, asked = step(
+            "job",
+            lambda: self._jobs.settle(endpoint, prompt, answer, len(exchange.request_body)),
+            (endpoint, prompt),
+        )
         who = step("identity", lambda: identity.identify(exchange, prompt), Identity())
         outcome, error_type, error_message = _outcome(exchange, answer)
         limits: Sequence[RateLimit] = step("rate limits", lambda: self._rate_limits(exchange), ())
@@ -101,7 +108,7 @@ class Reader:
             )
         charge = step(
             "price",
-            lambda: pricing.charge(endpoint, exchange, prompt, answer, outcome, who, self.prices),
+            lambda: pricing.charge(endpoint, exchange, asked, answer, outcome, who, self.prices),
             Charge(unpriced_reason="the price could not be computed"),
         )
         record = Finished(

@@ -47,12 +47,17 @@ ITEM_UNITS = (
     "input_image",
     "audio_second",
     "output_audio_second",
+    "video",
     "video_second",
     "character",
     "page",
     "annotated_page",
     "search_unit",
     "pixel",
+    "step",
+    "compute_second",
+    "credit",
+    "billable_unit",
     "request",
 )
 """Measures of a call. One that a model has no price for costs nothing beside those that it has one for."""
@@ -62,6 +67,10 @@ ATTRIBUTES = (
     "resolution",
     "audio",
     "steps",
+    "duration",
+    "mode",
+    "variant",
+    "language",
     "search_context_size",
     "region",
 )

@@ -24,15 +24,8 @@ from llmitm_pricing import PriceTable
 FOLDER = Path(__file__).parents[3] / "shared" / "recordings"
 KNOWN = Path(__file__).with_name("differences.toml")
 
-_LATER = frozenset(
-    {
-        "deepgram",
-        "fal",
-        "replicate",
-        "sagemaker",
-    }
-)
-"""Providers with dialects of their own that are not read yet."""
+_LATER = frozenset({"sagemaker"})
+"""Providers that are not read."""
 _APART = ("bedrock_header_counts", "bedrock_invocation_metrics")
 _COUNTS_APART = {
     "input_tokens": ("x-amzn-bedrock-input-token-count", "inputTokenCount"),

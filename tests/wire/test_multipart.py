@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmitm.wire.multipart import parse
+from llmitm.wire.multipart import files, parse
 
 BODY = (
     b'--b\r\nContent-Disposition: form-data; name="model"\r\n\r\nwhisper-1\r\n'
@@ -33,9 +33,16 @@ def test_names_without_quotes() -> None:
 
 def test_no_boundary_is_no_form() -> None:
     assert parse(BODY, "multipart/form-data") is None
+    assert list(files(BODY, "multipart/form-data")) == []
+
+
+def test_a_file_is_given_byte_by_byte() -> None:
+    found = list(files(BODY, "multipart/form-data; boundary=b"))
+    assert found == [b"\x00\xff\r\n--not-the-boundary"]
 
 
 @given(st.binary(max_size=300))
 def test_hostile_bytes_never_raise(data: bytes) -> None:
     parse(data, "multipart/form-data; boundary=b")
     parse(b"--b\r\n" + data, "multipart/form-data; boundary=b")
+    list(files(b"--b\r\n" + data, "multipart/form-data; boundary=b"))

@@ -55,6 +55,9 @@ class Head:
 class Assembler(ABC):
     """Put the events of a stream together into the document that the unstreamed call would have given."""
 
+    plain: ClassVar[bool] = False
+    """True where the data of an event is text, not JSON."""
+
     @abstractmethod
     def add(self, payload: Json, event: str | None) -> bool:
         """Take one event; return True when it carried content (text, thinking, a tool call, media)."""
@@ -186,7 +189,10 @@ class StreamReader:
         for frame in frames:
             if frame.data == b"[DONE]":
                 continue
-            payload = jsontext.parse_or_none(frame.data)
+            if self._assembler.plain:
+                payload: Json = frame.data.decode("utf-8", "replace")
+            else:
+                payload = jsontext.parse_or_none(frame.data)
             if payload is not None and self._assembler.add(payload, frame.event):
                 self.has_content = True
 

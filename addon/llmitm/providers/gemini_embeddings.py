@@ -27,15 +27,20 @@ class GeminiEmbeddings(GeminiDialect):
     def answer(self, document: Json, head: Head) -> Answer:
         """Read a response."""
         answer = super().answer(document, head)
-        embedded = [
-            mapping(mapping(prediction).get("embeddings"))
-            for prediction in items(mapping(document).get("predictions"))
-        ]
-        counted = total(*(_tokens(embeddings) for embeddings in embedded))
-        if counted is not None:
-            answer.usage = Usage(source="reported", input_tokens=counted)
-            answer.reported = ReportedUsage(input=counted)
+        read_predictions(answer, document)
         return answer
+
+
+def read_predictions(answer: Answer, document: Json) -> None:
+    """Put in the tokens that Vertex AI counts for each input it has embedded."""
+    embedded = [
+        mapping(mapping(prediction).get("embeddings"))
+        for prediction in items(mapping(document).get("predictions"))
+    ]
+    counted = total(*(_tokens(embeddings) for embeddings in embedded))
+    if counted is not None:
+        answer.usage = Usage(source="reported", input_tokens=counted)
+        answer.reported = ReportedUsage(input=counted)
 
 
 def _tokens(embeddings: dict[str, Json]) -> int | None:

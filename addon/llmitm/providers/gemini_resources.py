@@ -12,6 +12,7 @@ from llmitm.calls import Answer, Endpoint, Json, Operation, Prompt, ReportedUsag
 from llmitm.providers.base import Head, Route
 from llmitm.providers.fields import filled, mapping
 from llmitm.providers.gemini_base import MODEL, GeminiDialect
+from llmitm.providers.gemini_embeddings import read_predictions
 
 _READS = ("GET", "DELETE", "PATCH", "HEAD")
 _BELOW = r"(?:/.*)?(?::\w+)?$"
@@ -61,6 +62,8 @@ class GeminiResources(GeminiDialect):
         """Read a response."""
         answer = super().answer(document, head)
         answer.usage, answer.reported = Usage(), ReportedUsage()
+        # An endpoint of one's own has a number for a name, whatever model is behind it.
+        read_predictions(answer, document)
         return answer
 
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import cache
 from importlib import resources
 from typing import Annotated, NamedTuple
+from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
@@ -105,13 +107,17 @@ class HostTable:
 
     def endpoint(self, entry: ProviderEntry, method: str, path: str) -> Endpoint | None:
         """Return what a path on a provider's host means; None for telemetry and the like, which are no calls."""
-        bare = path.partition("?")[0]
+        bare, _, query = path.partition("?")
         key = (entry.name, entry.hosts, method, bare)
         if key not in self._meant:
             if len(self._meant) >= _MOST_REMEMBERED:
                 self._meant.clear()
             self._meant[key] = self._endpoint(entry, method, bare)
-        return self._meant[key]
+        meant = self._meant[key]
+        if meant is not None and meant.model is None and "model=" in query:
+            # Deepgram's model, and that of a realtime socket.
+            return replace(meant, model=dict(parse_qsl(query)).get("model"))
+        return meant
 
     def _endpoint(self, entry: ProviderEntry, method: str, path: str) -> Endpoint | None:
         calls, others = self._paths.get((entry.name, entry.hosts), (None, None))

@@ -13,14 +13,14 @@ _DEPLOYMENT = r"(?:/deployments/(?P<model>[^/]+))?"
 
 
 class OpenAIAudio(OpenAIDialect):
-    """`POST .../audio/{speech,transcriptions,translations}`, and xAI's `/v1/tts` and `/v1/stt`.
+    """`POST .../audio/{speech,transcriptions,translations}`, xAI's `/v1/tts` and `/v1/stt`, MiniMax's `/v1/t2a_v2`.
 
     Speech is bytes of sound, a transcript may be plain text or subtitles: neither gives a document.
     """
 
     name = "openai_audio"
     routes = (
-        Route(re.compile(_DEPLOYMENT + r"/(?:audio/speech|v1/tts)/?$"), "speech"),
+        Route(re.compile(_DEPLOYMENT + r"/(?:audio/speech|v1/tts|v1/t2a_v2)/?$"), "speech"),
         Route(
             re.compile(_DEPLOYMENT + r"/(?:audio/(?:transcriptions|translations)|v1/stt)/?$"),
             "transcription",

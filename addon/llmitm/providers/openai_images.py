@@ -9,6 +9,7 @@ from llmitm.calls import Answer, Endpoint, Json
 from llmitm.providers.base import Assembler, Head, Route
 from llmitm.providers.openai_base import OpenAIDialect
 
+_WORKFLOW = r"/(?:workflows|image_generation)/(?P<model>accounts/[^/]+/models/[^/]+)"
 _IMAGE = ("b64_json", "url", "revised_prompt")
 
 
@@ -20,6 +21,9 @@ class OpenAIImages(OpenAIDialect):
         Route(
             re.compile(r"/deployments/(?P<model>[^/]+)/images/(?:generations|edits)/?$"), "image"
         ),
+        # Fireworks runs a workflow, which is fetched where it takes long.
+        Route(re.compile(rf"{_WORKFLOW}/get_result$"), "image", counted=False),
+        Route(re.compile(rf"{_WORKFLOW}(?:/\w+_to_image|/control_net)?/?$"), "image"),
         # OpenRouter has /images, Venice /image/generate.
         Route(re.compile(r"/images?(?:/(?:generat(?:e|ions?)|edits?|variations))?/?$"), "image"),
     )

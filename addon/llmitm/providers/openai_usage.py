@@ -143,6 +143,7 @@ def _units(usage: dict[str, Json]) -> dict[str, int | float]:
         ("citation", "citation_tokens"),
         ("search_unit", "search_units"),
         ("page", "pages_processed"),
+        ("annotated_page", "pages_processed_annotation"),
     ):
         found = number(usage.get(name))
         if found is not None:

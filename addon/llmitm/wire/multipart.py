@@ -1,8 +1,9 @@
-"""multipart/form-data requests: the fields as text, the files as name, type and size only."""
+"""multipart/form-data requests: the fields as text, the files as name, type and size only, or as their bytes."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from llmitm.calls import Json
 
@@ -19,16 +20,13 @@ def parse(body: bytes, content_type: str) -> dict[str, Json] | None:
 
     A field is its text (a list where it repeats), a file `{"filename", "content_type", "bytes"}` with its size.
     """
-    match = _BOUNDARY.search(content_type)
-    if match is None:
+    if _BOUNDARY.search(content_type) is None:
         return None
     form: dict[str, Json] = {}
-    for part in body.split(b"--" + match.group(1).encode())[1:]:
-        head, separator, content = part.partition(b"\r\n\r\n")
+    for head, content in _parts(body, content_type):
         name = _NAME.search(head)
-        if not separator or name is None:
+        if name is None:
             continue
-        content = content.removesuffix(b"\r\n")
         key = _written(name)
         value = _value(head, content)
         if key in form:
@@ -37,6 +35,24 @@ def parse(body: bytes, content_type: str) -> dict[str, Json] | None:
         else:
             form[key] = value
     return form
+
+
+def files(body: bytes, content_type: str) -> Iterator[bytes]:
+    """Yield the content of each file of a form."""
+    for head, content in _parts(body, content_type):
+        if _FILENAME.search(head):
+            yield content
+
+
+def _parts(body: bytes, content_type: str) -> Iterator[tuple[bytes, bytes]]:
+    """Yield head and content of each part."""
+    match = _BOUNDARY.search(content_type)
+    if match is None:
+        return
+    for part in body.split(b"--" + match.group(1).encode())[1:]:
+        head, separator, content = part.partition(b"\r\n\r\n")
+        if separator:
+            yield head, content.removesuffix(b"\r\n")
 
 
 def _value(head: bytes, content: bytes) -> Json:
