@@ -32,6 +32,9 @@ def names(
             told.insert(0, endpoint.model)
         case "huggingface":
             told = [*_with_provider(exchange, [prompt.model, endpoint.model, answer.model]), *told]
+        case "perplexity":
+            if exchange.path.partition("?")[0] == "/search":
+                told.append("search")  # which has no model
         case "vertex":
             told = [spelling for name in told if name for spelling in _without_path_and_sign(name)]
         case _:

@@ -107,13 +107,22 @@ def _not_charged(
         return None
     if exchange.ending == "no_answer" and outcome == "error":
         return "the call was not answered"
-    if outcome == "error" and exchange.status is not None and exchange.status >= 400:
+    if outcome == "error" and _is_refused(endpoint, exchange):
         return "error answers are not charged"
     if endpoint.operation in _FREE:
         return _FREE[endpoint.operation]
     if exchange.method in _READS and endpoint.operation != "realtime" and answer.job != "done":
         return "nothing was generated"
     return None
+
+
+def _is_refused(endpoint: Endpoint, exchange: Exchange) -> bool:
+    """Return whether an error came in place of an answer."""
+    if exchange.status is None:
+        return False
+    # OpenRouter charges nothing where nothing was generated, and puts such errors into a 200.
+    # https://openrouter.ai/docs/features/zero-completion-insurance
+    return exchange.status >= 400 or endpoint.provider == "openrouter"
 
 
 def _told_elsewhere(exchange: Exchange, prompt: Prompt) -> bool:

@@ -40,7 +40,9 @@ class Bill:
         if not prices:
             return None
         if _TOKENS.isdisjoint(usage):
-            return "the provider reported no usage"
+            # Every call is a request: a fee for it says nothing of what else was charged.
+            told = any(usage.get(unit) for unit in rates.items if unit != "request")
+            return None if told else "the provider reported no usage"
         self._priced = True
         for unit, count in counts.items():
             price = prices.get(unit)

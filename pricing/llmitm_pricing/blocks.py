@@ -1,8 +1,8 @@
 """A dated block of a model's prices, made ready for use: conditions compiled, combinations remembered.
 
 Variants apply in the order in which they are written: each that holds replaces the prices it names, or multiplies
-all token prices; then the modifiers multiply. Fees of the files above the model's come last. So a long-context price of the batch tier is one more variant, after
-both, and a plain factor needs no table.
+all token prices; then the modifiers multiply. Fees of the files above the model's come last. So a long-context price
+of the batch tier is one more variant, after both, and a plain factor needs no table.
 """
 
 from __future__ import annotations

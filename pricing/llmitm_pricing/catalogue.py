@@ -12,10 +12,11 @@ from decimal import Decimal
 from itertools import product
 from typing import NamedTuple
 
+from llmitm_pricing.conditions import Condition, Context
 from llmitm_pricing.files import Fault, Source
 from llmitm_pricing.folder import Folder
 from llmitm_pricing.names import Names, glob
-from llmitm_pricing.schema import Model, Modifier, PriceFile
+from llmitm_pricing.schema import Model, Modifier, Plan, PriceFile
 
 
 class Layers(NamedTuple):
@@ -55,16 +56,24 @@ class Provider:
 
     def __init__(self, files: Sequence[Names]) -> None:
         self.files = files
-        self._strip = [
-            glob(prefix, star="[^/]*") for names in files for prefix in names.source.file.strip
-        ]
+        entries = [names.source.file for names in files]
+        self._strip = [glob(prefix, star="[^/]*") for file in entries for prefix in file.strip]
+        self._endings = [ending.casefold() for file in entries for ending in file.endings]
+        self._plans = [(Condition(plan.when), plan) for file in entries for plan in file.plan]
+
+    def plan(self, context: Context) -> Plan | None:
+        """Return how a call is paid for, None where it is by what it used."""
+        return next((plan for condition, plan in self._plans if condition.holds(context)), None)
 
     def spellings(self, name: str) -> Iterable[str]:
-        """Return a name as it is, then without the prefixes that the files strip."""
+        """Return a name as it is, then without the prefixes and endings that the files take off."""
         yield name
         for prefix in self._strip:
             if (found := prefix.match(name)) and 0 < found.end() < len(name):
                 yield from self.spellings(name[found.end() :])
+        for ending in self._endings:
+            if name.casefold().endswith(ending) and len(name) > len(ending):
+                yield from self.spellings(name[: -len(ending)])
 
 
 class Catalogue:

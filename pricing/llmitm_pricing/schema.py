@@ -212,6 +212,22 @@ class Modifier(_Entry):
     until: Moment | None = None
 
 
+class Plan(_Entry):
+    """Calls that are paid for otherwise than by what they use: by a subscription, by the day."""
+
+    when: Annotated[When, Field(min_length=1)]
+    free: Name | None = None
+    """Why such a call costs nothing."""
+    unpriced: Name | None = None
+    """Why nobody can say what such a call costs."""
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Self:
+        if bool(self.free) == bool(self.unpriced):
+            raise ValueError("needs either free or unpriced, with the reason")
+        return self
+
+
 class Calendar(_Entry):
     """Hours of the week, UTC."""
 
@@ -241,6 +257,8 @@ class PriceFile(_Entry):
     note: str | None = None
     strip: tuple[Name, ...] = ()
     """What is taken off the front of a name before it is looked up; `*` stands for anything but a slash."""
+    endings: tuple[Name, ...] = ()
+    """What is taken off the end of a name: words for a router that change no price."""
     like: Words | tuple[()] = ()
     """Providers whose prices hold for the models that are not listed here."""
     alias: dict[Name, Name] = _NOTHING
@@ -250,6 +268,7 @@ class PriceFile(_Entry):
     """Fees that cannot be known from a call, with the reason; a cost then carries a note."""
     calendar: dict[str, Calendar] = _NOTHING
     modifier: tuple[Modifier, ...] = ()
+    plan: tuple[Plan, ...] = ()
     model: tuple[Model, ...] = ()
 
     @model_validator(mode="after")

@@ -15,6 +15,7 @@ from pathlib import Path
 from llmitm_pricing.bill import Bill
 from llmitm_pricing.blocks import Block
 from llmitm_pricing.catalogue import Catalogue, Found
+from llmitm_pricing.conditions import Context
 from llmitm_pricing.cost import Cost, Unpriced
 from llmitm_pricing.files import DATA, PriceFileError
 from llmitm_pricing.folder import Broken, Folder
@@ -197,6 +198,17 @@ class PriceTable:
         # Written so that a NaN, which JSON parsers let through, fails it as well.
         if odd := [unit for unit, quantity in usage.items() if not 0 <= quantity < _TOO_MANY]:
             return Unpriced(f"the usage cannot be: {odd[0]} is {usage[odd[0]]}")
+        attributes = attributes or {}
+        context = {
+            **attributes,
+            "tier": tier,
+            "inference_geo": geo,
+            "host": host,
+            "path": path,
+            "speed": speed,
+        }
+        if paid_otherwise := self._by_plan(provider, context):
+            return paid_otherwise
         found = self.find(model, provider)
         if found is None:
             return Unpriced(f"no price for model {model!r} of provider {provider!r}")
@@ -207,15 +219,6 @@ class PriceTable:
             )
         if block.free:
             return Cost(_ZERO, block.id, notes=(block.free,))
-        attributes = attributes or {}
-        context = {
-            **attributes,
-            "tier": tier,
-            "inference_geo": geo,
-            "host": host,
-            "path": path,
-            "speed": speed,
-        }
         leaves = Leaves(usage)
         rates = block.rates(context, leaves.prompt, at)
         bill = Bill([*found.notes, *leaves.notes])
@@ -230,6 +233,15 @@ class PriceTable:
         if tier and tier not in _PLAIN_TIERS and tier not in block.tiers:
             bill.notes.append(f"the tier {tier!r} has no price of its own here: standard prices")
         return bill.cost(block.id)
+
+    def _by_plan(self, provider: str, context: Context) -> Cost | Unpriced | None:
+        """Return what is known of a call that is not paid for by its use, None where it is."""
+        plan = self._catalogue.provider(provider).plan(context)
+        if plan is None:
+            return None
+        if plan.free:
+            return Cost(_ZERO, f"{provider}/plan", notes=(plan.free,))
+        return Unpriced(str(plan.unpriced))
 
     def _refuse_what_leads_nowhere(self, own: Folder) -> bool:
         """Take the user's files that speak of what is not there out of force; return whether there were any."""

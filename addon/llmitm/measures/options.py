@@ -52,6 +52,11 @@ def answered(answer: Answer) -> dict[str, Json]:
         **mapping(body.get("metadata")),  # Deepgram
         **body,
         **mapping(body.get("metrics")),  # Replicate
+        **{
+            name: value
+            for name, value in mapping(body.get("usage")).items()
+            if name == "search_context_size"  # Perplexity
+        },
         **mapping(body.get("extra_info")),  # MiniMax
         **mapping(mapping(body.get("result")).get("transcription_info")),  # Cloudflare
     }

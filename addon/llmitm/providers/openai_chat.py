@@ -25,6 +25,20 @@ class OpenAIChat(OpenAIDialect):
         # Hugging Face's older addresses.
         Route(re.compile(r"/models/(?P<model>.+)/v1/chat/completions/?$"), "chat"),
         Route(re.compile(r"/chat/completions/?$"), "chat"),
+        Route(re.compile(r"/text/chatcompletion_v2/?$"), "chat"),  # MiniMax
+        Route(
+            re.compile(
+                r"/publishers/(?!anthropic|google)[^/]+/models/(?P<model>[^/:]+):rawPredict$"
+            ),
+            "chat",
+        ),
+        Route(
+            re.compile(
+                r"/publishers/(?!anthropic|google)[^/]+/models/(?P<model>[^/:]+):streamRawPredict$"
+            ),
+            "chat",
+            streams=True,
+        ),
         Route(re.compile(r"(?<!/v2)/v1/chat/?$"), "chat"),  # Writer
         # Mistral's agents: the answer names the model, the request an agent.
         Route(re.compile(r"/agents/completions/?$"), "chat"),
