@@ -10,14 +10,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import ceil, isfinite
 
+from llmitm.basis import Quantity
 from llmitm.calls import Answer, Endpoint, Exchange, Json, Prompt
 from llmitm.providers.fields import mapping
 
 _ATTRIBUTES = ("quality", "size", "resolution", "search_context_size")
 _DOCUMENTS_A_SEARCH = 100
 """Cohere, and those who sell its models, count a rerank of up to 100 documents as one search."""
-
-type Quantity = int | float
 
 
 @dataclass(frozen=True, slots=True)

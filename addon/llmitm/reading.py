@@ -202,6 +202,11 @@ class Reader:
             record.identity = identity.changed(
                 record.identity, lambda text: self._redactor.text(text, secrets)
             )
+        basis = record.charge.basis
+        told = "\n".join(basis.texts()) if basis else ""
+        if self._redactor.text(told, secrets) != told:
+            # Without its secret it would price something else.
+            record.charge = replace(record.charge, basis=None)
         return secrets
 
     def _keep_texts(self, record: Finished, secrets: Sequence[str]) -> None:
@@ -308,6 +313,7 @@ def _leave_out(record: Finished) -> None:
     record.exchange.path = record.exchange.path.partition("?")[0]
     record.error_message = record.answer.error_message = None
     record.identity = Identity(run_id=record.identity.run_id)
+    record.charge = replace(record.charge, basis=None)
 
 
 def _truncated(exchange: Exchange) -> list[str]:
