@@ -9,6 +9,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from llmitm import pricing
 from llmitm.calls import (
     Answer,
     Charge,
@@ -113,24 +114,28 @@ def call(
         first_byte_ms=latency_ms,
         latency_ms=latency_ms,
     )
+    endpoint, prompt = Endpoint(provider, "chat", "openai_chat"), Prompt(model=model)
+    answer = Answer(
+        model=model,
+        response_id=f"chatcmpl-{name}",
+        text=said,
+        finish_reason="stop" if outcome == "ok" else None,
+        usage=usage or Usage("reported", input_tokens=120, output_tokens=30),
+    )
+    who = identity or Identity(client="OpenAI/Python 2.54.0", api_key_fingerprint="00c0ffee0000")
     return Finished(
         exchange,
-        Endpoint(provider, "chat", "openai_chat"),
-        Prompt(model=model),
-        Answer(
-            model=model,
-            response_id=f"chatcmpl-{name}",
-            text=said,
-            finish_reason="stop" if outcome == "ok" else None,
-            usage=usage or Usage("reported", input_tokens=120, output_tokens=30),
-        ),
-        identity or Identity(client="OpenAI/Python 2.54.0", api_key_fingerprint="00c0ffee0000"),
+        endpoint,
+        prompt,
+        answer,
+        who,
         Charge(
             usd,
             f"{provider}/{model}/2026-01-01" if usd is not None else None,
             {"input": usd} if usd is not None else {},
             None if usd is not None else "the model is not in the price table",
             table_usd=usd,
+            basis=pricing.basis(endpoint, exchange, prompt, answer, outcome, who),
         ),
         outcome,
         request_text=text,
