@@ -206,7 +206,9 @@ class Reader:
         told = "\n".join(basis.texts()) if basis else ""
         if self._redactor.text(told, secrets) != told:
             # Without its secret it would price something else.
-            record.charge = replace(record.charge, basis=None)
+            reason = record.charge.unpriced_reason
+            reason = self._redactor.text(reason, secrets) if reason else None
+            record.charge = replace(record.charge, basis=None, unpriced_reason=reason)
         return secrets
 
     def _keep_texts(self, record: Finished, secrets: Sequence[str]) -> None:

@@ -22,6 +22,7 @@ from llmitm.calls import (
     Usage,
 )
 from llmitm.ids import new_id
+from llmitm_pricing import PriceTable
 
 START = 1_700_000_000.0
 """A fixed time of the first call, so that tests do not depend on the day they run."""
@@ -236,3 +237,18 @@ def _with_mark(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 def identified(call_: Finished, **who: Any) -> Finished:
     """Return a call with another identity."""
     return replace(call_, identity=replace(call_.identity, **who))
+
+
+def priced(call_: Finished, table: PriceTable, **answer: Any) -> Finished:
+    """Return a call priced as the reader prices it; `answer` is what its answer says otherwise."""
+    said = replace(call_.answer, **answer)
+    charge = pricing.charge(
+        call_.endpoint,
+        call_.exchange,
+        call_.prompt,
+        said,
+        call_.outcome,
+        call_.identity,
+        table,
+    )
+    return replace(call_, answer=said, charge=charge)

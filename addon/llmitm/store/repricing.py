@@ -22,7 +22,7 @@ from llmitm.store import facts, priced, rollups
 from llmitm.store.database import open_readable, open_writable
 from llmitm.store.filters import Filter, among
 from llmitm.store.rollups import Difference
-from llmitm.store.rows import Row, amounts, clean
+from llmitm.store.rows import Row, amounts
 
 _PRICE = ("cost_nanousd", "cost_parts", "table_cost_nanousd", "price_id", "unpriced_reason")
 """What another price changes."""
@@ -101,19 +101,15 @@ class Repricing:
                 self.without_basis += 1
                 continue
             charge = self._price(basis)
-            price = clean(
-                {
-                    "cost_nanousd": nano(charge.usd),
-                    "cost_parts": amounts(charge.parts),
-                    "table_cost_nanousd": nano(charge.table_usd)
-                    if charge.provider_usd is not None
-                    else None,
-                    "price_id": charge.price_id,
-                    "unpriced_reason": charge.unpriced_reason,
-                }
+            price = (
+                nano(charge.usd),
+                amounts(charge.parts),
+                nano(charge.table_usd) if charge.provider_usd is not None else None,
+                charge.price_id,
+                charge.unpriced_reason,
             )
-            if any(row[name] != value for name, value in price.items()):
-                yield _Repriced(row, price)
+            if price != tuple(row[name] for name in _PRICE):
+                yield _Repriced(row, dict(zip(_PRICE, price, strict=True)))
 
     def _written(self, found: Sequence[_Repriced]) -> list[_Repriced]:
         """Write prices, and return those that were still as they had been read."""
