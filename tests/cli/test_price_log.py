@@ -142,7 +142,7 @@ def test_whatif_compares_model_by_model(logged: Home, capsys: pytest.CaptureFixt
     own_prices(logged, "other", gamma="1")
     before = logged.database.read_bytes()
     out, err = ask(capsys, "price", "whatif", "--model", "gamma")
-    assert out == "mine\talpha\t2\t2,000\t200\t$0.0044\t$0.0022\t-$0.0022\t-50.0\n"
+    assert out == "mine/alpha\t2\t2,200\t$0.0044\t$0.0022\t-$0.0022\t-50.0\n"
     assert "left out: 1: what it cost is not known" in err
     assert "note: token counts are those of the model that answered" in err
     assert logged.database.read_bytes() == before

@@ -18,7 +18,7 @@ from llmitm.store.repricing import Changes, Repricing, repricing
 
 _COLUMNS = (
     Column("provider", style="dim"),
-    Column("model"),
+    Column("model", wide=True),
     Column("calls", right=True),
     Column("old", right=True),
     Column("new", right=True, style="green"),

@@ -25,6 +25,16 @@ _NOTE = "token counts are those of the model that answered; another one counts a
 _NO_BASIS = "the call does not tell all that its price rests on"
 _UNPRICED = "what it cost is not known"
 
+_COLUMNS = (
+    Column("model", wide=True),
+    Column("calls", right=True),
+    Column("tokens", right=True),
+    Column("cost", right=True),
+    Column("there", right=True, style="green"),
+    Column("difference", right=True),
+    Column("%", right=True),
+)
+
 
 @dataclass(slots=True)
 class _Comparison:
@@ -112,23 +122,13 @@ def _compare(
 
 
 def _print(target: str, compared: dict[tuple[str, str], _Comparison], whole: _Comparison) -> None:
-    columns = (
-        Column("provider", style="dim"),
-        Column("model"),
-        Column("calls", right=True),
-        Column("in", right=True),
-        Column("out", right=True),
-        Column("cost", right=True),
-        Column(f"on {target}", right=True, style="green"),
-        Column("difference", right=True),
-        Column("%", right=True),
-    )
     rows = [
-        (provider, model or "–", *_cells(comparison))
+        (f"{provider}/{model or '–'}", *_cells(comparison))
         for (provider, model), comparison in _in_order(compared)
         if comparison.calls
     ]
-    table(columns, rows, total=("total", "", *_cells(whole)))
+    print(f"what was logged, and what it would have cost on {target}:", file=sys.stderr)
+    table(_COLUMNS, rows, total=("total", *_cells(whole)))
     for reason, number in whole.left_out.most_common():
         print(f"left out: {count(number)}: {reason}", file=sys.stderr)
     print(f"note: {_NOTE}", file=sys.stderr)
@@ -137,8 +137,7 @@ def _print(target: str, compared: dict[tuple[str, str], _Comparison], whole: _Co
 def _cells(comparison: _Comparison) -> tuple[str, ...]:
     return (
         count(comparison.calls),
-        count(comparison.input_tokens),
-        count(comparison.output_tokens),
+        count(comparison.input_tokens + comparison.output_tokens),
         money(comparison.now_nanousd),
         money(comparison.then_nanousd),
         difference(comparison.more),
