@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from llmitm.basis import Basis, Share
 from llmitm.calls import (
     Answer,
     Charge,
@@ -21,8 +22,8 @@ from llmitm.calls import (
     Prompt,
     Usage,
 )
-from llmitm.pricing import charge, units
-from llmitm_pricing import PriceTable
+from llmitm.pricing import charge, on_another, price, units, work_out
+from llmitm_pricing import Cost, PriceTable
 
 TABLE = PriceTable.load()
 CHAT = Endpoint("openai", "chat", "openai_chat")
@@ -345,3 +346,51 @@ def test_a_model_named_by_the_user_goes_before_what_the_answer_says_of_several()
     both = (ModelUsage("gpt-4o-mini", USAGE), ModelUsage("of-my-own", USAGE))
     answer = Answer(usage=USAGE, by_model=both)
     assert charged(answer=answer, identity=Identity(model_override="gpt-4o")).usd == USD
+
+
+def rests(answer: Answer | None = None, **call: Any) -> Basis:
+    """Return what the price of a call of gpt-4o rests on."""
+    found = charged(answer=answer, **call).basis
+    assert found is not None
+    return found
+
+
+def test_a_price_is_worked_out_of_its_basis_alone() -> None:
+    answer = Answer(usage=USAGE, provider_cost_usd=Decimal("0.004"))
+    first = charged(answer=answer)
+    assert first.basis is not None
+    assert price(first.basis, TABLE) == first
+    worked = work_out(first.basis, TABLE)
+    assert isinstance(worked, Cost)
+    assert (worked.usd, [line.unit for line in worked.working]) == (USD, ["input", "output"])
+
+
+def test_another_model_of_the_same_provider_is_served_in_the_same_way() -> None:
+    answer = Answer(usage=USAGE, service_tier="flex", provider_cost_usd=Decimal(1))
+    here = rests(answer, host="eu.api.openai.com")
+    other = on_another(here, "openai", "gpt-5.4-mini")
+    assert other == replace(here, shares=other.shares, provider_usd=None)
+    assert other.shares == (Share(("gpt-5.4-mini",), here.shares[0].usage),)
+
+
+def test_of_how_another_provider_would_serve_it_nothing_is_known() -> None:
+    answer = Answer(usage=USAGE, service_tier="priority", inference_geo="us")
+    other = on_another(rests(answer), "anthropic", "claude-opus-5")
+    assert (other.tier, other.geo, other.host, other.path) == (None, None, None, None)
+    assert price(other, TABLE).usd == Decimal("0.0075")
+    batch = on_another(
+        rests(endpoint=Endpoint("openai", "batch", "openai_chat")), "anthropic", "claude-opus-5"
+    )
+    assert price(batch, TABLE).usd == Decimal("0.00375")
+
+
+def test_what_several_models_did_another_one_does_alone() -> None:
+    both = (ModelUsage("gpt-4o", USAGE), ModelUsage("gpt-4o-mini", USAGE))
+    other = on_another(rests(Answer(usage=USAGE, by_model=both)), "openai", "gpt-4o")
+    assert other.shares == (Share(("gpt-4o",), {"input": 2000, "output": 200}),)
+    assert price(other, TABLE).usd == 2 * USD
+
+
+def test_what_is_free_is_free_on_every_model() -> None:
+    free = rests(Answer(), status=429, outcome="error")
+    assert price(on_another(free, "anthropic", "claude-opus-5"), TABLE).usd == 0

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
 
+from llmitm.basis import Basis
+
 type Headers = Sequence[tuple[str, str]]
 type Json = Any
 """A value as the JSON parser gives it: the edge where types end."""
@@ -237,6 +239,8 @@ class Charge:
     table_usd: Decimal | None = None
     notes: Sequence[str] = ()
     """Why it is free, what was left out, which of the provider's numbers were odd."""
+    basis: Basis | None = None
+    """What it rests on; None where that is not known, or must not be kept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,15 @@ _NO_EFFECT = (
     "helicone-token-limit-exception-handler",
 )
 _KNOWN_TAGS = frozenset({"run_id", "user", "session", "session_name", "session_path"})
-_FREE_TEXTS = ("user", "session_id", "session_name", "session_path", "prompt_id", "client")
+_FREE_TEXTS = (
+    "user",
+    "session_id",
+    "session_name",
+    "session_path",
+    "prompt_id",
+    "client",
+    "model_override",
+)
 _LONGEST_CLIENT = 100
 
 

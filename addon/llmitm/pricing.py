@@ -1,16 +1,19 @@
-"""What a call cost: from what was read of it to units, from units to the price table, from there to a `Charge`.
+"""What a call cost: from what was read of it to what the price rests on, from there and the table to a `Charge`.
 
 The provider's own figure comes first and the table is then the cross-check. What is not charged is 0 with the
-reason; what is not known is unpriced with the reason.
+reason; what is not known is unpriced with the reason. The two steps are apart because the first is kept in the log:
+the second can be taken again, with another table or another model.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
 from llmitm import price_names
+from llmitm.basis import NOT_CHARGED, TOKENS, Basis, Quantity, Share
 from llmitm.calls import (
     Answer,
     Charge,
@@ -22,7 +25,8 @@ from llmitm.calls import (
     Prompt,
     Usage,
 )
-from llmitm.measures import Quantity, measure
+from llmitm.measures import measure
+from llmitm.money import nano
 from llmitm.providers.fields import mapping
 from llmitm_pricing import Cost, PriceFileError, PriceTable, Unpriced
 
@@ -33,24 +37,6 @@ _FREE: Mapping[Operation, str] = {
     "moderation": "moderation without usage is not charged",
 }
 """Operations that cost nothing where the answer reports no usage."""
-
-_TOKENS = (
-    ("input", "input_tokens"),
-    ("cached_input", "cached_input_tokens"),
-    ("cache_write", "cache_write_tokens"),
-    ("cache_write_5m", "cache_write_5m_tokens"),
-    ("cache_write_1h", "cache_write_1h_tokens"),
-    ("audio_input", "input_audio_tokens"),
-    ("image_input", "input_image_tokens"),
-    ("video_input", "input_video_tokens"),
-    ("audio_cached_input", "cached_audio_tokens"),
-    ("output", "output_tokens"),
-    ("reasoning", "reasoning_tokens"),
-    ("audio_output", "output_audio_tokens"),
-    ("image_output", "output_image_tokens"),
-    ("video_output", "output_video_tokens"),
-)
-"""Units of the price table, and where `Usage` has them."""
 
 _READS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 
@@ -65,18 +51,93 @@ def charge(
     table: PriceTable,
 ) -> Charge:
     """Return what a finished call cost."""
+    return price(basis(endpoint, exchange, prompt, answer, outcome, identity), table)
+
+
+def basis(
+    endpoint: Endpoint,
+    exchange: Exchange,
+    prompt: Prompt,
+    answer: Answer,
+    outcome: Outcome,
+    identity: Identity,
+) -> Basis:
+    """Return what the price of a finished call rests on."""
+    # The log has milliseconds: what is worked out again must fall into the same block.
+    at = datetime.fromtimestamp(int(exchange.started_at * 1000) / 1000, UTC)
     if reason := _not_charged(endpoint, exchange, prompt, answer, outcome):
-        return Charge(usd=Decimal(0), price_id=f"none: {reason}")
-    try:
-        priced = _from_table(endpoint, exchange, prompt, answer, identity, table)
-    except PriceFileError as error:
-        priced = Unpriced(str(error))
-    if answer.provider_cost_usd is not None:
-        return _as_reported(endpoint, answer.provider_cost_usd, priced)
+        return Basis(endpoint.provider, at, free=reason)
+    measured = measure(endpoint, exchange, prompt, answer)
+    shares: tuple[Share, ...]
+    if answer.by_model and not identity.model_override:
+        shares = tuple(Share((part.model,), units(part.usage)) for part in answer.by_model)
+    else:
+        names = price_names.names(endpoint, exchange, prompt, answer, identity)
+        shares = (Share(tuple(names), {**measured.quantities, **units(answer.usage)}),)
+    tier = "batch" if endpoint.operation == "batch" else answer.service_tier or prompt.service_tier
+    return Basis(
+        endpoint.provider,
+        at,
+        shares=shares,
+        tier=tier.lower() if tier else None,
+        geo=answer.inference_geo,
+        speed=answer.speed,
+        host=exchange.host,
+        path=exchange.path.partition("?")[0],
+        attributes=measured.attributes,
+        provider_usd=answer.provider_cost_usd,
+        cut_off=answer.usage.source == "none" and outcome in ("cancelled", "error"),
+    )
+
+
+def price(rests: Basis, table: PriceTable) -> Charge:
+    """Return what a call costs by a price table, or by what its provider said."""
+    if rests.free is not None:
+        return Charge(usd=Decimal(0), price_id=f"{NOT_CHARGED}{rests.free}", basis=rests)
+    priced = work_out(rests, table)
+    if rests.provider_usd is not None:
+        return _as_reported(rests, rests.provider_usd, priced)
     if isinstance(priced, Unpriced):
-        return Charge(unpriced_reason=_explain(priced.reason, answer.usage, outcome))
+        return Charge(unpriced_reason=_explain(priced.reason, rests), basis=rests)
     return Charge(
-        priced.usd, priced.price_id, priced.parts, table_usd=priced.usd, notes=priced.notes
+        priced.usd,
+        priced.price_id,
+        priced.parts,
+        table_usd=priced.usd,
+        notes=priced.notes,
+        basis=rests,
+    )
+
+
+def work_out(rests: Basis, table: PriceTable) -> Cost | Unpriced:
+    """Return what the price table says of a call, with the working."""
+    try:
+        priced = [_price_share(share, rests, table) for share in rests.shares]
+    except PriceFileError as error:
+        return Unpriced(str(error))
+    return priced[0] if len(priced) == 1 else _together(priced)
+
+
+def on_another(rests: Basis, provider: str, model: str) -> Basis:
+    """Return what the price of the same work by another model rests on.
+
+    Where that is another provider's, nothing holds of how and where the call was served but that it was a batch.
+    """
+    usage: dict[str, Quantity] = {}
+    for share in rests.shares:
+        for unit, quantity in share.usage.items():
+            usage[unit] = usage.get(unit, 0) + quantity
+    shares = (Share((model,), usage),)
+    if provider == rests.provider:
+        return replace(rests, shares=shares, provider_usd=None)
+    return Basis(
+        provider,
+        rests.at,
+        rests.free,
+        shares,
+        tier="batch" if rests.tier == "batch" else None,
+        attributes=rests.attributes,
+        cut_off=rests.cut_off,
     )
 
 
@@ -85,7 +146,7 @@ def units(usage: Usage) -> dict[str, Quantity]:
     if usage.billed:
         return dict(usage.billed)
     counts: dict[str, Quantity] = {}
-    for unit, field in _TOKENS:
+    for unit, field in TOKENS:
         count = getattr(usage, field)
         if count is not None:
             counts[unit] = count
@@ -132,39 +193,22 @@ def _told_elsewhere(exchange: Exchange, prompt: Prompt) -> bool:
     return in_query or any(asked.get(name) for name in ("webhook", "webhook_url"))
 
 
-def _from_table(
-    endpoint: Endpoint,
-    exchange: Exchange,
-    prompt: Prompt,
-    answer: Answer,
-    identity: Identity,
-    table: PriceTable,
-) -> Cost | Unpriced:
-    measured = measure(endpoint, exchange, prompt, answer)
-    tier = "batch" if endpoint.operation == "batch" else answer.service_tier or prompt.service_tier
-    at = datetime.fromtimestamp(exchange.started_at, UTC)
-
-    def price(model: str, usage: Mapping[str, Quantity]) -> Cost | Unpriced:
-        return table.price(
-            usage,
-            model=model,
-            provider=endpoint.provider,
-            at=at,
-            tier=tier.lower() if tier else None,
-            geo=answer.inference_geo,
-            host=exchange.host,
-            path=exchange.path.partition("?")[0],
-            speed=answer.speed,
-            attributes=measured.attributes,
-        )
-
-    if answer.by_model and not identity.model_override:
-        return _together([price(part.model, units(part.usage)) for part in answer.by_model])
-    names = price_names.names(endpoint, exchange, prompt, answer, identity)
-    known = [name for name in names if table.find(name, endpoint.provider)]
-    if not names:
+def _price_share(share: Share, rests: Basis, table: PriceTable) -> Cost | Unpriced:
+    if not share.models:
         return Unpriced("the call names no model")
-    return price((known or names)[0], {**measured.quantities, **units(answer.usage)})
+    known = (name for name in share.models if table.find(name, rests.provider))
+    return table.price(
+        share.usage,
+        model=next(known, share.models[0]),
+        provider=rests.provider,
+        at=rests.at,
+        tier=rests.tier,
+        geo=rests.geo,
+        host=rests.host,
+        path=rests.path,
+        speed=rests.speed,
+        attributes=rests.attributes,
+    )
 
 
 def _together(priced: Iterable[Cost | Unpriced]) -> Cost | Unpriced:
@@ -187,20 +231,21 @@ def _together(priced: Iterable[Cost | Unpriced]) -> Cost | Unpriced:
     )
 
 
-def _as_reported(endpoint: Endpoint, usd: Decimal, priced: Cost | Unpriced) -> Charge:
+def _as_reported(rests: Basis, usd: Decimal, priced: Cost | Unpriced) -> Charge:
     table_usd = priced.usd if isinstance(priced, Cost) else None
-    agreed = isinstance(priced, Cost) and priced.usd == usd
+    agreed = isinstance(priced, Cost) and nano(priced.usd) == nano(usd)
     return Charge(
         usd,
-        f"{endpoint.provider}/reported",
+        f"{rests.provider}/reported",
         priced.parts if agreed and isinstance(priced, Cost) else {"reported": usd},
         provider_usd=usd,
         table_usd=table_usd,
         notes=priced.notes if isinstance(priced, Cost) else (),
+        basis=rests,
     )
 
 
-def _explain(reason: str, usage: Usage, outcome: Outcome) -> str:
-    if usage.source == "none" and outcome in ("cancelled", "error"):
+def _explain(reason: str, rests: Basis) -> str:
+    if rests.cut_off:
         return f"the call ended before its usage was known ({reason})"
     return reason

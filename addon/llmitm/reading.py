@@ -210,6 +210,13 @@ class Reader:
             record.identity = identity.changed(
                 record.identity, lambda text: self._redactor.text(text, secrets)
             )
+        basis = record.charge.basis
+        told = "\n".join(basis.texts()) if basis else ""
+        if self._redactor.text(told, secrets) != told:
+            # Without its secret it would price something else.
+            reason = record.charge.unpriced_reason
+            reason = self._redactor.text(reason, secrets) if reason else None
+            record.charge = replace(record.charge, basis=None, unpriced_reason=reason)
         return secrets
 
     def _keep_texts(self, record: Finished, secrets: Sequence[str]) -> None:
@@ -316,6 +323,7 @@ def _leave_out(record: Finished) -> None:
     record.exchange.path = record.exchange.path.partition("?")[0]
     record.error_message = record.answer.error_message = None
     record.identity = Identity(run_id=record.identity.run_id)
+    record.charge = replace(record.charge, basis=None)
 
 
 def _truncated(exchange: Exchange) -> list[str]:

@@ -1,4 +1,4 @@
-"""How fast are reports on a large log?
+"""How fast are reports on a large log, and how fast is it priced again?
 
 `PYTHONPATH=addon:pricing:tests python tests/store/million.py FOLDER [CALLS]` makes one and asks it. A log that is in
 the folder already is asked again, so a change to a query needs no new log.
@@ -6,6 +6,7 @@ the folder already is asked again, so a change to a query needs no new log.
 
 from __future__ import annotations
 
+import os
 import random
 import sys
 from collections.abc import Callable, Iterator
@@ -14,9 +15,10 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import batched
 from pathlib import Path
-from time import perf_counter, process_time
+from time import perf_counter, process_time, time_ns
 
 from llmitm.calls import Finished, Identity, Usage
+from llmitm.cli import main
 from llmitm.store.filters import Filter
 from llmitm.store.reader import Reader
 from llmitm.store.writer import Writer
@@ -24,6 +26,8 @@ from store.records import START, chat, prose
 
 CALLS = 1_000_000
 DAYS = 60
+MODELS = 12
+PROVIDERS = 4
 BATCH = 200
 BAR_MS = 200
 
@@ -50,7 +54,7 @@ def generate(chance: random.Random, count: int) -> Iterator[Finished]:
     """Yield calls in the order of their time."""
     for number in range(count):
         failed = chance.random() < 0.03
-        model = _one_of(chance, 12)
+        model = _one_of(chance, MODELS)
         properties = {
             "project": f"project-{_one_of(chance, 20)}",
             "env": f"env-{_one_of(chance, 3)}",
@@ -60,7 +64,7 @@ def generate(chance: random.Random, count: int) -> Iterator[Finished]:
             prose(chance, 15),
             at=START + number * DAYS * 86_400 / count,
             model=f"model-{model}",
-            provider=f"provider{model % 4}",
+            provider=f"provider{model % PROVIDERS}",
             usage=Usage("reported", chance.randrange(5_000), chance.randrange(900)),
             usd=Decimal(chance.randrange(10**7)) / 10**9,
             outcome="error" if failed else "ok",
@@ -132,12 +136,34 @@ def ask(path: Path) -> None:
     reader.close()
 
 
-def main() -> None:
-    path = Path(sys.argv[1]) / "llmitm.db"
+def price(folder: Path) -> None:
+    """Time pricing it again: every call at another price, then at the same, then on another model."""
+    os.environ["LLMITM_HOME"] = str(folder)
+    own = folder / "prices"
+    own.mkdir(exist_ok=True)
+    cents = time_ns() // 10**9 % 10_000  # other prices each time
+    for provider in range(PROVIDERS):
+        models = "".join(
+            f'[[model]]\nid = "model-{number}"\n'
+            f"[[model.price]]\nmtok = {{ input = {number}.{cents:04}, output = {number + 7} }}\n"
+            for number in range(provider, MODELS, PROVIDERS)
+        )
+        text = f'schema = 1\nprovider = "provider{provider}"\n{models}'
+        (own / f"provider{provider}.toml").write_text(text)
+    for words in (["recalc"], ["recalc"], ["whatif", "--model", "model-7"]):
+        started = perf_counter()
+        main(["price", *words])
+        print(f"{perf_counter() - started:8.1f} s   price {' '.join(words)}", flush=True)
+
+
+def run() -> None:
+    folder = Path(sys.argv[1])
+    path = folder / "llmitm.db"
     if not path.exists():
         make(path, int(sys.argv[2]) if len(sys.argv) > 2 else CALLS)
     ask(path)
+    price(folder)
 
 
 if __name__ == "__main__":
-    main()
+    run()

@@ -9,6 +9,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from llmitm import pricing
 from llmitm.calls import (
     Answer,
     Charge,
@@ -21,6 +22,7 @@ from llmitm.calls import (
     Usage,
 )
 from llmitm.ids import new_id
+from llmitm_pricing import PriceTable
 
 START = 1_700_000_000.0
 """A fixed time of the first call, so that tests do not depend on the day they run."""
@@ -113,24 +115,28 @@ def call(
         first_byte_ms=latency_ms,
         latency_ms=latency_ms,
     )
+    endpoint, prompt = Endpoint(provider, "chat", "openai_chat"), Prompt(model=model)
+    answer = Answer(
+        model=model,
+        response_id=f"chatcmpl-{name}",
+        text=said,
+        finish_reason="stop" if outcome == "ok" else None,
+        usage=usage or Usage("reported", input_tokens=120, output_tokens=30),
+    )
+    who = identity or Identity(client="OpenAI/Python 2.54.0", api_key_fingerprint="00c0ffee0000")
     return Finished(
         exchange,
-        Endpoint(provider, "chat", "openai_chat"),
-        Prompt(model=model),
-        Answer(
-            model=model,
-            response_id=f"chatcmpl-{name}",
-            text=said,
-            finish_reason="stop" if outcome == "ok" else None,
-            usage=usage or Usage("reported", input_tokens=120, output_tokens=30),
-        ),
-        identity or Identity(client="OpenAI/Python 2.54.0", api_key_fingerprint="00c0ffee0000"),
+        endpoint,
+        prompt,
+        answer,
+        who,
         Charge(
             usd,
             f"{provider}/{model}/2026-01-01" if usd is not None else None,
             {"input": usd} if usd is not None else {},
             None if usd is not None else "the model is not in the price table",
             table_usd=usd,
+            basis=pricing.basis(endpoint, exchange, prompt, answer, outcome, who),
         ),
         outcome,
         request_text=text,
@@ -231,3 +237,18 @@ def _with_mark(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 def identified(call_: Finished, **who: Any) -> Finished:
     """Return a call with another identity."""
     return replace(call_, identity=replace(call_.identity, **who))
+
+
+def priced(call_: Finished, table: PriceTable, **answer: Any) -> Finished:
+    """Return a call priced as the reader prices it; `answer` is what its answer says otherwise."""
+    said = replace(call_.answer, **answer)
+    charge = pricing.charge(
+        call_.endpoint,
+        call_.exchange,
+        call_.prompt,
+        said,
+        call_.outcome,
+        call_.identity,
+        table,
+    )
+    return replace(call_, answer=said, charge=charge)

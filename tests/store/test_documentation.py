@@ -20,6 +20,7 @@ from store.records import START, agent_session, chat, identified
 
 PAGE = (Path(__file__).parents[2] / "docs" / "database.md").read_text("utf-8")
 COMMANDS = re.findall(r"^sqlite-utils .*$", PAGE, re.MULTILINE)
+*QUERIES, SCHEMA = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
 NAMES = set(re.findall(r"`(\w+)`", PAGE))
 
 
@@ -59,6 +60,12 @@ def test_a_command_shows_something(folder: Path, command: str) -> None:
     assert rows
 
 
+@pytest.mark.parametrize("query", QUERIES)
+def test_a_query_is_understood(folder: Path, query: str) -> None:
+    with closing(sqlite3.connect(folder / "llmitm.db")) as connection:
+        assert connection.execute(query).description
+
+
 def test_the_search_finds_what_was_said(folder: Path) -> None:
     (command,) = (command for command in COMMANDS if "MATCH" in command)
     query = re.findall(r'"(.*?)"', command)[0]
@@ -85,10 +92,9 @@ def test_the_page_names(name: str) -> None:
 
 
 def test_the_schema_is_the_one_that_is_made() -> None:
-    (block,) = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
     with closing(sqlite3.connect(":memory:")) as connection:
         migrations.apply(Database(connection))
         query = """SELECT sql FROM sqlite_master WHERE type IN ('table', 'index') AND sql IS NOT NULL
             AND name NOT LIKE 'search_%' AND name NOT LIKE '%sqlite%' ORDER BY rowid"""
         made = [sql for (sql,) in connection.execute(query)]
-    assert block == ";\n".join(made) + ";\n"
+    assert ";\n".join(made) + ";\n" == SCHEMA

@@ -16,8 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmitm.calls import Charge, Finished, Prompt, RateLimit, ToolCall, Usage
+from llmitm.money import nano
 from llmitm.store.retention import Retention
-from llmitm.store.rows import nano, row
+from llmitm.store.rows import row
 from llmitm.store.writer import Writer
 from store.records import START, call, chat, identified, user
 

@@ -228,13 +228,16 @@ def _prices(place: Home, settings: Settings) -> Iterator[Finding]:
     from llmitm_pricing import PriceFileError, PriceTable
 
     try:
-        table = PriceTable.load(own=place.prices)
+        table = PriceTable.load(own=place.prices).reloaded()
         files = [file for name in table.providers() for file in table.files(name)]
     except PriceFileError as error:
         yield Finding(
-            "prices", "problem", str(error), "the table goes on without this file's prices"
+            "prices", "problem", str(error), "without a price table every call is unpriced"
         )
         return
+    for broken in table.broken.values():
+        remedy = "right it: until then a running proxy keeps its last good prices, others have none"
+        yield Finding("prices", "problem", broken.told, remedy)
     models = sum(len(file.model) for file in files)
     checked = [
         day for file in files for day in (file.checked, *(m.checked for m in file.model)) if day

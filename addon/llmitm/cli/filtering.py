@@ -1,4 +1,4 @@
-"""The filters that `ls`, `stats` and `db export` have in common, under the names that JSON and columns have too."""
+"""The filters that `ls`, `stats`, `price` and `db export` have in common, under the names that JSON and columns have too."""
 
 from __future__ import annotations
 
@@ -18,16 +18,21 @@ _AGO = re.compile(r"(\d+)\s*([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-def add_filters(parser: argparse.ArgumentParser) -> None:
-    """Add the options."""
+def add_filters(
+    parser: argparse.ArgumentParser, *, model: str = "--model", provider: str = "--provider"
+) -> None:
+    """Add the options; two may have to go by another name, where a verb needs theirs."""
     parser.add_argument(
         "--since", type=moment, metavar="WHEN", help="2h, 3d, today, or a date or time"
     )
     parser.add_argument("--until", type=moment, metavar="WHEN", help="the same; not included")
     parser.add_argument(
-        "--model", help="a name, with or without its date, or a pattern such as 'claude-*'"
+        model,
+        dest="model",
+        metavar="MODEL",
+        help="a name, with or without its date, or a pattern such as 'claude-*'",
     )
-    parser.add_argument("--provider")
+    parser.add_argument(provider, dest="provider", metavar="PROVIDER")
     parser.add_argument("--user")
     parser.add_argument("--run", dest="run_id", metavar="ID", help="a run of llmitm run")
     parser.add_argument("--session")

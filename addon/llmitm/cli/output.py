@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -74,6 +76,26 @@ def as_json(records: Sequence[Mapping[str, Any]], form: str) -> None:
         writer.writerows(records)
 
 
+@contextmanager
+def progress(whole: int, title: str) -> Iterator[Callable[[int], None]]:
+    """Show a bar on a terminal, and give what is called with how much more is done."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        yield partial(bar.advance, bar.add_task(title, total=whole))
+
+
 def money(nanousd: int | None) -> str:
     """Return an amount with as many digits as it needs; `unpriced` where it is not known."""
     if nanousd is None:
@@ -84,6 +106,11 @@ def money(nanousd: int | None) -> str:
     if usd < _SMALL:
         return f"${usd:.7f}".rstrip("0")
     return f"${usd:,.4f}" if usd < 10 else f"${usd:,.2f}"
+
+
+def difference(nanousd: int) -> str:
+    """Return what something costs more (`+$0.02`) or less (`-$0.02`)."""
+    return f"{'-' if nanousd < 0 else '+'}{money(abs(nanousd))}" if nanousd else "$0"
 
 
 def spent(sums: Sums) -> str:

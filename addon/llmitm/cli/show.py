@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from llmitm.cli.ls import what
-from llmitm.cli.output import as_json, clock, count, money, seconds
+from llmitm.cli.output import as_json, clock, count, difference, money, seconds
+from llmitm.cli.working import lines
 
 if TYPE_CHECKING:
     from llmitm.store.reader import Reader, Record
@@ -82,8 +83,8 @@ def _show(log: Reader, call: Record, request: str | None, *, utc: bool) -> None:
         console.print(f"\n[bold cyan]{title}[/]")
         console.print(escape(text))
     console.print("\n[bold cyan]usage and cost[/]")
-    for line in _usage(call):
-        console.print(escape(line))
+    for line in (*_usage(call), *_cost(log, call)):
+        console.print(escape(line), soft_wrap=True)
     console.print("\n[bold cyan]times[/]")
     console.print(
         f"first byte {seconds(call['first_byte_ms'])} · first content {seconds(call['first_content_ms'])} · total {seconds(call['latency_ms'])}"
@@ -117,11 +118,45 @@ def _usage(call: Record) -> Iterator[str]:
         yield f"{unit:<14} {number:>12}"
     if call["usage_source"] != "reported":
         yield f"tokens: {call['usage_source']}"
+
+
+def _cost(log: Reader, call: Record) -> Iterator[str]:
+    """Yield the cost with its working; where a price file has changed since, that of today as well."""
+    yield f"{'cost':<14} {money(call['cost_nanousd']):>12}  {call['price_id'] or call['unpriced_reason'] or ''}".rstrip()
+    named = call.get("provider_cost_nanousd")
+    listed = call["cost_nanousd"] if named is None else call["table_cost_nanousd"]
+    if named is not None:
+        yield f"{'by the table':<14} {money(listed):>12}{_apart(named, listed)}"
+    basis = log.basis(call["key"])
+    if basis is None:
+        yield from _parts(call)
+        return
+    if basis.free is not None:
+        return
+    from llmitm import pricing
+    from llmitm.home import home
+    from llmitm.money import nano
+    from llmitm_pricing import Cost, PriceTable
+
+    priced = pricing.work_out(basis, PriceTable.load(own=home().prices))
+    if (nano(priced.usd) if isinstance(priced, Cost) else None) != listed:
+        yield from _parts(call)
+        yield "the price files say otherwise by now; llmitm price recalc takes it over:"
+    elif not isinstance(priced, Cost):
+        return
+    yield from lines(priced)
+
+
+def _parts(call: Record) -> Iterator[str]:
     for unit, part in (call["cost_parts"] or {}).items():
         yield f"{unit:<14} {money(part):>12}"
-    yield f"{'cost':<14} {money(call['cost_nanousd']):>12}  {call['price_id'] or call['unpriced_reason'] or ''}".rstrip()
-    if call["table_cost_nanousd"] is not None:
-        yield f"{'by the table':<14} {money(call['table_cost_nanousd']):>12}  (the cost is what the provider said)"
+
+
+def _apart(named: int, listed: int | None) -> str:
+    if listed is None:
+        return "  (the cost is what the provider said)"
+    share = f" or {(named - listed) / named:+.1%}" if named and named != listed else ""
+    return f"  (the cost is what the provider said: {difference(named - listed)}{share})"
 
 
 def _about(log: Reader, call: Record) -> Iterator[str]:

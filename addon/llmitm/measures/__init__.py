@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from llmitm.basis import Quantity
 from llmitm.calls import Answer, Endpoint, Exchange, Prompt, header
 from llmitm.measures import options, pictures, searches, sounds
-from llmitm.measures.options import Options, Quantity, number
+from llmitm.measures.options import Options, number
 
-__all__ = ["Measures", "Quantity", "measure"]
+__all__ = ["Measures", "measure"]
 
 _TOLD = {"character-cost": "credit", "x-fal-billable-units": "billable_unit"}
 """Headers in which ElevenLabs and fal say themselves what they charge for, by the unit, which is their own."""

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 from urllib.parse import parse_qsl
 
+from llmitm.basis import Quantity
 from llmitm.calls import Answer, Exchange, Json, Prompt
 from llmitm.providers.fields import first, mapping, text
 
-type Quantity = int | float
 type Options = Mapping[str, Json]
 
 STEPS = ("steps", "num_inference_steps")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
+from llmitm.basis import Quantity
 from llmitm.calls import Endpoint, Json
-from llmitm.measures.options import STEPS, Options, Quantity, first_number, number
+from llmitm.measures.options import STEPS, Options, first_number, number
 from llmitm.providers.fields import items, mapping, text
 
 _COUNTS = (

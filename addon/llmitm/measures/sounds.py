@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from math import ceil
 
+from llmitm.basis import Quantity
 from llmitm.calls import Answer, Endpoint, Exchange, header
-from llmitm.measures.options import Options, Quantity, first_number, number
+from llmitm.measures.options import Options, first_number, number
 from llmitm.providers.fields import filled, flag, items, mapping
 from llmitm.wire import media, multipart
 from llmitm.wire.encodings import decode

@@ -16,8 +16,8 @@ from decimal import Decimal
 from fnmatch import fnmatchcase
 
 from llmitm.errors import LlmitmError
+from llmitm.money import nano
 from llmitm.store import search
-from llmitm.store.rows import nano
 
 _DEAR_NANOUSD = 1_000_000
 """From this cost on calls are in an index of their own."""

@@ -35,6 +35,19 @@ def m003_search(db: Database) -> None:
     search.configure(db.conn)
 
 
+@migrations()
+def m004_basis(db: Database) -> None:
+    """What a price rests on, so that it can be worked out again, and what prices were before that."""
+    for column in _BASIS:
+        db.execute(f"ALTER TABLE calls ADD COLUMN {column}")
+    db.execute(
+        "UPDATE calls SET provider_cost_nanousd = cost_nanousd WHERE price_id GLOB '*/reported'"
+    )
+    db.execute(_PRICE_CHANGES)
+    for statement in _PRICE_INDEXES:
+        db.execute(statement)
+
+
 _TABLES = (
     """CREATE TABLE calls (
     key INTEGER PRIMARY KEY, -- in the order in which calls ended
@@ -185,4 +198,29 @@ _INDEXES = (
     "CREATE INDEX bodies_by_answer ON bodies (answer_part_id) WHERE answer_part_id IS NOT NULL",
     "CREATE INDEX bodies_by_turns ON bodies (turns_node_id) WHERE turns_node_id IS NOT NULL",
     "CREATE INDEX properties_by_value ON properties (name, value, call_key)",
+)
+
+_BASIS = (
+    "basis INTEGER",
+    "provider_cost_nanousd INTEGER",
+    "model_override TEXT",
+    "model_names TEXT",
+    "service_tier_requested TEXT",
+    "attributes TEXT",
+    "measured TEXT",
+    "usage_by_model TEXT",
+)
+# What `llmitm price recalc` has changed.
+_PRICE_CHANGES = """CREATE TABLE price_changes (
+    call_key INTEGER NOT NULL REFERENCES calls(key),
+    at INTEGER NOT NULL, -- milliseconds since the epoch, UTC
+    old_nanousd INTEGER, -- NULL was unpriced
+    new_nanousd INTEGER,
+    old_price_id TEXT,
+    new_price_id TEXT,
+    PRIMARY KEY (call_key, at)
+) WITHOUT ROWID"""
+_PRICE_INDEXES = (
+    "CREATE INDEX calls_unpriced ON calls (started_at) WHERE cost_nanousd IS NULL",
+    "CREATE INDEX calls_checked ON calls (started_at) WHERE provider_cost_nanousd IS NOT NULL",
 )

@@ -9,10 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from llmitm.basis import Basis
 from llmitm.errors import LlmitmError
-from llmitm.store import filters, sums
+from llmitm.store import facts, filters, priced, sums
 from llmitm.store.database import open_readable
 from llmitm.store.filters import Filter
+from llmitm.store.priced import Bases
 from llmitm.store.sums import Sums as Sums
 from llmitm.store.views import SUMS
 
@@ -20,6 +22,17 @@ type Record = dict[str, Any]
 """A row by its column names."""
 
 _LATEST = 100_000
+_JSON = (
+    "tool_calls",
+    "notes",
+    "cost_parts",
+    "other_units",
+    "model_names",
+    "attributes",
+    "measured",
+    "usage_by_model",
+)
+"""Columns that hold JSON."""
 
 
 class Reader:
@@ -94,6 +107,33 @@ class Reader:
         times = [row[0] for row in self._connection.execute(query, values)]
         return [times[round(share * (len(times) - 1))] if times else None for share in shares]
 
+    def basis(self, key: int) -> Basis | None:
+        """Return what the price of a call rests on; None where it does not tell."""
+        if not priced.has_bases(self._connection):
+            return None
+        (row,) = priced.rows(self._connection, [key], facts.COLUMNS)
+        return facts.read(row)
+
+    def bases(self, wanted: Filter) -> Bases:
+        """Return calls, each with what its price rests on."""
+        priced.require_bases(self._connection)
+        return Bases(self._connection, wanted)
+
+    def unpriced(self, wanted: Filter) -> list[Record]:
+        """Return calls without a price, summed up by provider, model and reason."""
+        priced.require_bases(self._connection)
+        return _records(priced.unpriced(self._connection, wanted))
+
+    def differing(self, wanted: Filter, share: float) -> list[Record]:
+        """Return calls whose provider charged more or less than the table says, by provider and model."""
+        priced.require_bases(self._connection)
+        return _records(priced.differing(self._connection, wanted, share))
+
+    def models(self) -> list[tuple[str, str]]:
+        """Return the providers and models that were ever logged."""
+        query = "SELECT DISTINCT provider, model FROM hours ORDER BY provider, model"
+        return self._connection.execute(query).fetchall()
+
     def rate_limits(self) -> list[Record]:
         """Return the latest word of each limit."""
         query = """SELECT provider, api_key, model, name, "limit", remaining, lowest, resets_at, max(seen_at) AS seen_at
@@ -112,8 +152,9 @@ class Reader:
 
     def _record(self, key: int) -> Record:
         (record,) = _records(self._connection.execute(_RECORD, (key,)))
-        for name in ("tool_calls", "notes", "cost_parts", "other_units"):
-            record[name] = json.loads(record[name]) if record[name] else None
+        for name in _JSON:
+            if name in record:
+                record[name] = json.loads(record[name]) if record[name] else None
         return record
 
 

@@ -103,5 +103,6 @@ def _remove_calls(connection: sqlite3.Connection, where: str, values: Sequence[i
     for key in keys:
         release(connection, key)
         connection.execute("DELETE FROM properties WHERE call_key = ?", (key,))
+        connection.execute("DELETE FROM price_changes WHERE call_key = ?", (key,))
         connection.execute("DELETE FROM calls WHERE key = ?", (key,))
     return bool(keys)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from llmitm.store.rows import Row
 from llmitm.store.views import SUMS
@@ -21,23 +22,51 @@ def _upsert(table: str, keys: int) -> str:
 
 
 _ADD_HOURS, _ADD_DAYS = _upsert("hours", 3), _upsert("days", 5)
+_MORE = "SET unpriced = unpriced + ?, cost_nanousd = cost_nanousd + ? WHERE"
+_ADJUST_HOURS = f"UPDATE hours {_MORE} hour = ? AND provider = ? AND model = ?"
+_ADJUST_DAYS = (
+    f"UPDATE days {_MORE} dimension = ? AND day = ? AND value = ? AND provider = ? AND model = ?"
+)
 
 type _Sums = dict[tuple[int | str, ...], list[int]]
 
 
+class Difference(NamedTuple):
+    """What another price of a call adds to its sums."""
+
+    row: Row
+    properties: Mapping[str, str]
+    unpriced: int
+    cost_nanousd: int
+
+
 def add(connection: sqlite3.Connection, calls: Sequence[tuple[Row, Mapping[str, str]]]) -> None:
     """Add calls, each with its properties, to the sums of their hours and days."""
+    hours, days = _sums((row, properties, _amounts(row)) for row, properties in calls)
+    connection.executemany(_ADD_HOURS, [(*key, *sums) for key, sums in hours.items()])
+    connection.executemany(_ADD_DAYS, [(*key, *sums) for key, sums in days.items()])
+
+
+def adjust(connection: sqlite3.Connection, differences: Iterable[Difference]) -> None:
+    """Add to the sums what calls that are in them cost more, or less, by now."""
+    hours, days = _sums((row, properties, more) for row, properties, *more in differences)
+    connection.executemany(_ADJUST_HOURS, [(*sums, *key) for key, sums in hours.items()])
+    connection.executemany(_ADJUST_DAYS, [(*sums, *key) for key, sums in days.items()])
+
+
+def _sums(
+    calls: Iterable[tuple[Row, Mapping[str, str], Sequence[int]]],
+) -> tuple[_Sums, _Sums]:
+    """Return the amounts of calls by hour, and by day and dimension."""
     hours: _Sums = {}
     days: _Sums = {}
-    for row, properties in calls:
-        amounts = _amounts(row)
+    for row, properties, amounts in calls:
         at: int = row["started_at"]
         provider, model = row["provider"], row["model"] or ""
         _add(hours, (at // HOUR_MS, provider, model), amounts)
         for dimension, value in _dimensions(row, properties):
             _add(days, (dimension, at // DAY_MS, value, provider, model), amounts)
-    connection.executemany(_ADD_HOURS, [(*key, *sums) for key, sums in hours.items()])
-    connection.executemany(_ADD_DAYS, [(*key, *sums) for key, sums in days.items()])
+    return hours, days
 
 
 def _add(sums: _Sums, key: tuple[int | str, ...], amounts: Sequence[int]) -> None:

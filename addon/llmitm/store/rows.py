@@ -4,31 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 from json.encoder import encode_basestring
 from typing import Any
 
 from llmitm.calls import Finished
+from llmitm.money import nano
+from llmitm.store import facts
 
-_NANO = Decimal(10**9)
-_ONE = Decimal(1)
 _LARGEST = 2**63 - 1
 
 type Row = dict[str, Any]
 """Columns by name, each an int, a float, a text or None."""
 
 
-def nano(usd: Decimal | None) -> int | None:
-    """Return an amount in nano-dollars, rounded half to even: the one place where money is rounded."""
-    return None if usd is None else int((usd * _NANO).quantize(_ONE, ROUND_HALF_EVEN))
-
-
 def row(call: Finished) -> Row:
-    """Return the columns that come from the call alone, in the order of the table."""
+    """Return the columns that come from the call alone."""
     exchange, answer, charge, who = call.exchange, call.answer, call.charge, call.identity
     usage = answer.usage
     tools, notes = answer.tool_calls, (*call.notes, *charge.notes)
-    return {
+    columns = {
         "id": exchange.id,
         "started_at": int(exchange.started_at * 1000),
         "provider": call.endpoint.provider,
@@ -65,9 +60,10 @@ def row(call: Finished) -> Row:
         "other_units": _json(dict(usage.other)) if usage.other else None,
         "usage_source": usage.source,
         "cost_nanousd": nano(charge.usd),
-        "cost_parts": _amounts(charge.parts),
+        "cost_parts": amounts(charge.parts),
         # The cross-check is only worth its bytes where the provider named a figure of its own.
         "table_cost_nanousd": nano(charge.table_usd) if charge.provider_usd is not None else None,
+        "provider_cost_nanousd": nano(charge.provider_usd),
         "price_id": charge.price_id,
         "unpriced_reason": charge.unpriced_reason,
         "latency_ms": _ms(exchange.latency_ms),
@@ -90,12 +86,19 @@ def row(call: Finished) -> Row:
         "request_bytes": call.request_bytes,
         "response_bytes": call.response_bytes,
         "notes": _json(notes) if notes else None,
+        "model_override": who.model_override,
     }
+    return columns | facts.columns(charge.basis, columns)
 
 
 def clean(row: Row) -> Row:
     """Return a row without what SQLite cannot hold: lone surrogates, and integers beyond 64 bits."""
-    return {name: _clean(value) for name, value in row.items()}
+    cleaned = {name: _clean(value) for name, value in row.items()}
+    if "basis" in row and any(
+        value is not None and cleaned[name] is None for name, value in row.items()
+    ):
+        cleaned["basis"] = None  # a count that is lost would make the call cheaper
+    return cleaned
 
 
 def _clean(value: Any) -> Any:
@@ -106,7 +109,8 @@ def _clean(value: Any) -> Any:
     return value
 
 
-def _amounts(parts: Mapping[str, Decimal]) -> str | None:
+def amounts(parts: Mapping[str, Decimal]) -> str | None:
+    """Return USD by unit as they are stored: JSON, in nano-dollars."""
     if not parts:
         return None
     texts = (f"{encode_basestring(unit)}:{nano(usd)}" for unit, usd in parts.items())
