@@ -210,7 +210,7 @@ def test_check_tells_price_files_that_are_wrong(
     (logged.prices / "mine.toml").write_text('schema = 1\nprovider = "mine"\ncolour = 1\n')
     (found,) = as_json(capsys, "price", "check", code=1)["faulty"]
     assert found["provider"] == "mine"
-    assert found["fault"].endswith("mine.toml: colour: no such key")
+    assert found["fault"].endswith("mine.toml:3: colour: no such key")
 
 
 def test_check_tells_price_files_that_nobody_has_checked(
