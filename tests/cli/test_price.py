@@ -40,9 +40,7 @@ def test_the_list_has_all_providers(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_list_of_another_day(capsys: pytest.CaptureFixture[str]) -> None:
     def cost(day: str) -> Any:
-        listed = printed(
-            capsys, "ls", "gpt-5.6-sol", "--provider", "openai", "--at", day, "--json"
-        )
+        listed = printed(capsys, "ls", "gpt-5.6-sol", "--provider", "openai", "--at", day, "--json")
         return json.loads(listed)[0]
 
     assert (cost("2026-08-20")["input"], cost("2026-08-20")["since"]) == (5, None)

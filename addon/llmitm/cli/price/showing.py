@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -23,12 +23,15 @@ from llmitm.cli.price.common import (
     span,
 )
 from llmitm.cli.working import document, lines
+from llmitm.providers.hosts import known_providers
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from rich.console import Console
 
     from llmitm_pricing import Cost, PriceTable, Unpriced
-    from llmitm_pricing.schema import Price, PriceFile, Variant
+    from llmitm_pricing.schema import Item, Price, Variant
     from llmitm_pricing.table import PricedModel
 
 _EXAMPLE = ("input", "output")
@@ -43,6 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         if not found:
             print(none_found(table, arguments.model, arguments.provider), file=sys.stderr)
             return 1
+        found.sort(key=_makers_first())
         worked = [_work_out(table, provider, model, at, arguments) for provider, model in found]
     if arguments.json:
         documents = [
@@ -52,14 +56,34 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(documents, default=plain, indent=2))
         return 0
     out = console()
-    for (provider, model), cost in zip(found, worked, strict=True):
-        _print_model(out, provider, model, at)
-        if cost:
-            out.print("[dim]for example[/]" if arguments.usage is None else "[dim]working[/]")
-            for line in lines(cost):
-                out.print(f"  {escape(line)}", soft_wrap=True)
-            out.print()
+    (provider, model), cost = found[0], worked[0]
+    _print_model(out, provider, model, at)
+    if cost:
+        out.print("[dim]for example[/]" if arguments.usage is None else "[dim]working[/]")
+        for line in lines(cost):
+            out.print(f"  {escape(line)}", soft_wrap=True)
+    if len(found) > 1:
+        _print_others(out, found[1:], worked[1:])
     return 0
+
+
+def _makers_first() -> Callable[[tuple[str, PricedModel]], int]:
+    """Return a key that sorts providers as they stand in the table of hosts: makers of models before who sells them."""
+    order = {entry.name: number for number, entry in enumerate(known_providers())}
+    return lambda found: order.get(found[0], len(order))
+
+
+def _print_others(
+    out: Console,
+    found: Sequence[tuple[str, PricedModel]],
+    worked: Sequence[Cost | Unpriced | None],
+) -> None:
+    """Print who else sells the model, with what the same usage costs there."""
+    out.print("\n[dim]also sold by (--provider NAME shows all)[/]")
+    for (provider, model), cost in zip(found, worked, strict=True):
+        usd = getattr(cost, "usd", None)
+        told = f"${money(usd)}" if usd is not None else ""
+        out.print(f"  {provider:<18} {escape(model.entry.id):<48} {told}", soft_wrap=True)
 
 
 def _work_out(
@@ -111,13 +135,18 @@ def _print_model(console: Console, provider: str, model: PricedModel, at: dateti
             console.print(f"[dim]{label:<12}[/]{escape(fact)}", soft_wrap=True)
     now = price_at(entry, at)
     for price in reversed(entry.price):
-        _print_price(console, price, file, holds=price is now)
+        _print_price(
+            console, price, {**file.fee, **price.fee, **model.fees_above}, holds=price is now
+        )
     for modifier in model.modifiers:
-        console.print(f"[dim]times {money(modifier.times)} where {_words(modifier.when)}[/]")
+        where = f" where {_words(modifier.when)}" if modifier.when else ""
+        console.print(f"[dim]times {money(modifier.times)}{where}[/]")
     console.print()
 
 
-def _print_price(console: Console, price: Price, file: PriceFile, *, holds: bool) -> None:
+def _print_price(
+    console: Console, price: Price, fees: Mapping[str, Decimal], *, holds: bool
+) -> None:
     from rich.table import Table
 
     mark = "[green]●[/]" if holds else "[dim]○[/]"
@@ -133,17 +162,24 @@ def _print_price(console: Console, price: Price, file: PriceFile, *, holds: bool
             table.add_column(unit.replace("_", " "), justify="right")
         table.add_row("standard", *(money(price.mtok.get(unit)) for unit in units))
         for variant in price.variant:
-            table.add_row(_condition(variant), *_variant_cells(variant, units))
+            if variant.mtok or variant.times:
+                table.add_row(_condition(variant), *_variant_cells(variant, units))
         console.print(table)
     for item in price.item:
-        console.print(f"  {item.unit.replace('_', ' ')}: {span(item)} USD")
-        if isinstance(item.usd, dict):
-            for values, usd in item.usd.items():
-                console.print(f"    {values:<24} {money(usd)}", highlight=False)
-    fees = {**file.fee, **price.fee}
+        _print_item(console, item, "")
+    for variant in price.variant:
+        for item in variant.item:
+            _print_item(console, item, f", {_condition(variant)}")
     if fees and price.mtok:
         told = ", ".join(f"{unit.replace('_', ' ')} {money(usd)}" for unit, usd in fees.items())
         console.print(f"  [dim]USD per thousand: {told}[/]")
+
+
+def _print_item(console: Console, item: Item, condition: str) -> None:
+    console.print(f"  {item.unit.replace('_', ' ')}{escape(condition)}: {span(item)} USD")
+    if isinstance(item.usd, dict):
+        for values, usd in item.usd.items():
+            console.print(f"    {values:<24} {money(usd)}", highlight=False)
 
 
 def _variant_cells(variant: Variant, units: Iterable[str]) -> list[str]:
