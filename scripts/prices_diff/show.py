@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import NamedTuple
 
 from rich import box
 from rich.console import Console
@@ -17,27 +18,46 @@ from prices_diff.quotes import Quote
 type Model = tuple[str, str]
 
 
+TABLES = ("genai-prices", "litellm", "models.dev")
+
+
+class Agreement(NamedTuple):
+    """How much of another table we have, and how much of that is equal."""
+
+    models: int
+    priced: int
+    prices: int
+    equal: int
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The figures as they are printed, each count followed by its share of the one before."""
+        return (
+            f"{self.models:,}",
+            f"{self.priced:,}",
+            f"{self.priced / max(1, self.models):.1%}",
+            f"{self.prices:,}",
+            f"{self.equal:,}",
+            f"{self.equal / max(1, self.prices):.1%}",
+        )
+
+
+def agreement(report: Report, source: str) -> Agreement:
+    """Return how a table agrees with ours."""
+    different = [entry.quote for entry in report.different if entry.quote.source == source]
+    equal = [quote for quote in report.agreed if quote.source == source]
+    priced = _models(source, [*equal, *different])
+    models = priced | _models(source, report.missing)
+    return Agreement(len(models), len(priced), len(equal) + len(different), len(equal))
+
+
 def coverage(report: Report, console: Console) -> None:
     """Print how many models and prices of each table we have, and how many are equal."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
-    for title in ("table", "models", "priced", "share", "prices", "equal", "share", "differ"):
+    for title in ("table", "models", "priced", "share", "prices", "equal", "share"):
         table.add_column(title, justify="left" if title == "table" else "right")
-    for source in ("genai-prices", "litellm", "models.dev"):
-        priced = _models(source, [*report.agreed, *(entry.quote for entry in report.different)])
-        models = priced | _models(source, report.missing)
-        equal = sum(quote.source == source for quote in report.agreed)
-        different = sum(entry.quote.source == source for entry in report.different)
-        prices = equal + different
-        table.add_row(
-            source,
-            f"{len(models):,}",
-            f"{len(priced):,}",
-            f"{len(priced) / max(1, len(models)):.1%}",
-            f"{prices:,}",
-            f"{equal:,}",
-            f"{equal / max(1, prices):.1%}",
-            f"{different:,}",
-        )
+    for source in TABLES:
+        table.add_row(source, *agreement(report, source).cells)
     console.print(table)
 
 
