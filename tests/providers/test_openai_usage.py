@@ -162,4 +162,24 @@ def test_whatever_is_reported_no_part_is_larger_than_its_whole(usage: Json) -> N
     ],
 )
 def test_provider_cost(provider: str, usage: Json, usd: str | None) -> None:
-    assert provider_cost.read(usage, provider) == (None if usd is None else Decimal(usd))
+    assert provider_cost.read({"usage": usage}, usage, provider) == (
+        None if usd is None else Decimal(usd)
+    )
+
+
+@pytest.mark.parametrize(
+    ("provider", "document", "usd"),
+    [
+        ("github_copilot", {"copilot_usage": {"total_nano_aiu": 150_325_000}}, "0.00150325"),
+        ("github_copilot", {"copilot_usage": {"total_nano_aiu": 0}}, "0"),
+        ("github_copilot", {"copilot_usage": None}, None),
+        ("venice", {"cost": {"diem": 0, "usd": 0.0001628125}}, "0.0001628125"),
+        ("venice", {"cost": 3}, None),
+        ("pydantic", {"usage": {"pydantic_ai_gateway": {"cost_estimate": 0.000192}}}, "0.000192"),
+        ("pydantic", {"usage": {"pydantic_ai_gateway": 1}}, None),
+        ("openai", {"copilot_usage": {"total_nano_aiu": 1}, "cost": {"usd": 1}}, None),
+    ],
+)
+def test_provider_cost_in_places_of_its_own(provider: str, document: Json, usd: str | None) -> None:
+    found = provider_cost.read(document, document.get("usage"), provider)
+    assert found == (None if usd is None else Decimal(usd))

@@ -38,7 +38,7 @@ def read(answer: Answer, document: Json, head: Head) -> None:
     answer.service_tier = filled(usage.get("service_tier"))
     answer.inference_geo = filled(usage.get("inference_geo"))
     answer.speed = filled(usage.get("speed"))
-    answer.provider_cost_usd = provider_cost.read(usage, head.endpoint.provider)
+    answer.provider_cost_usd = provider_cost.read(document, usage, head.endpoint.provider)
     if isinstance(body.get("content"), list):
         blocks = [mapping(block) for block in body["content"]]
         answer.text = _joined(block.get("text") for block in blocks if block.get("type") == "text")

@@ -39,7 +39,7 @@ class OpenAIDialect(Dialect):
             error_type=error.type,
             error_message=error.message,
             service_tier=filled(body.get("service_tier")),
-            provider_cost_usd=provider_cost.read(usage, head.endpoint.provider),
+            provider_cost_usd=provider_cost.read(document, usage, head.endpoint.provider),
             document=document,
         )
 

@@ -68,6 +68,8 @@ class ResponseAssembler(Assembler):
                 self._items[self._index(payload)] = item
         elif isinstance(response := payload.get("response"), dict):
             self._merge(response)
+            if "copilot_usage" in payload:  # which stands beside the response
+                self._response["copilot_usage"] = payload["copilot_usage"]
         elif payload.get("object") == "response":
             self._merge(payload)  # a whole response as one event, as some gateways send it
         elif kind == "error" or event == "error" or "error" in payload:
