@@ -71,6 +71,17 @@ def test_azure_says_in_a_header_what_served() -> None:
     assert tried("openai", call, answered="a") == ["a"]
 
 
+def test_bedrock_prices_the_profile_of_the_path() -> None:
+    profile, answered = "us.anthropic.claude-x-v1:0", "claude-x"
+    found = tried("bedrock", exchange(), answered=answered, asked=profile, in_path=profile)
+    assert found == [profile, answered]
+
+
+def test_a_search_of_perplexitys_has_no_model() -> None:
+    assert tried("perplexity", exchange("/search?x=1")) == ["search"]
+    assert tried("perplexity", exchange("/chat/completions"), answered="sonar") == ["sonar"]
+
+
 SERVED = ("x-inference-provider", "Cerebras")
 
 

@@ -385,3 +385,77 @@ def test_files_are_read_when_they_are_needed(tmp_path: Path) -> None:
         prices.price({"input": 1}, model="a", provider="broken", at=NOON)
     with pytest.raises(PriceFileError, match="colour"):
         prices.check()
+
+
+PLANS = """
+[[plan]]
+when = { path = "/coding/*" }
+free = "part of a subscription"
+[[plan]]
+when = { tier = "scale" }
+unpriced = "paid by the day"
+[[model]]
+id = "a"
+[[model.price]]
+mtok = { input = 1 }
+"""
+
+
+def test_what_is_paid_for_otherwise_is_not_priced_by_use(tmp_path: Path) -> None:
+    prices = table(tmp_path, PLANS)
+
+    def ask(model: str = "a", **facts: str) -> Cost | Unpriced:
+        return prices.price(
+            {"input": 1_000_000},
+            model=model,
+            provider="acme",
+            at=NOON,
+            tier=facts.get("tier"),
+            path=facts.get("path"),
+        )
+
+    assert ask(path="/v1/chat") == ask()
+    for model in ("a", "nobody-knows"):
+        free = ask(model, path="/coding/v1/chat")
+        assert isinstance(free, Cost)
+        assert (free.usd, free.price_id, free.notes) == (
+            0,
+            "acme/plan",
+            ("part of a subscription",),
+        )
+        assert ask(model, tier="scale") == Unpriced("paid by the day")
+
+
+@pytest.mark.parametrize("says", ["", 'free = "a"\nunpriced = "b"'])
+def test_a_plan_says_one_thing(tmp_path: Path, says: str) -> None:
+    prices = table(tmp_path, f'[[plan]]\nwhen = {{ tier = "x" }}\n{says}\n{MODEL}')
+    with pytest.raises(PriceFileError, match="plan > 1: needs either free or unpriced"):
+        prices.check()
+
+
+def test_endings_that_change_no_price_are_taken_off(tmp_path: Path) -> None:
+    prices = table(
+        tmp_path,
+        'strip = ["*/"]\nendings = [":fast", ":floor"]\n'
+        + MODEL
+        + "[[model.price]]\nmtok = { input = 1 }\n"
+        + '[[model]]\nid = "b:fast"\n[[model.price]]\nmtok = { input = 2 }\n',
+    )
+    found = {
+        name: entry.entry.id
+        for name in ("a:fast", "vendor/A:Floor", "a:floor:fast", "b:fast", "a:slow", ":fast")
+        if (entry := prices.find(name, "acme"))
+    }
+    assert found == {"a:fast": "a", "vendor/A:Floor": "a", "a:floor:fast": "a", "b:fast": "b:fast"}
+
+
+def test_pictures_are_charged_where_no_tokens_are_told(tmp_path: Path) -> None:
+    prices = table(
+        tmp_path,
+        MODEL
+        + "[[model.price]]\nmtok = { input = 1 }\n"
+        + '[[model.price.item]]\nunit = "input_image"\nusd = 0.5\n'
+        + '[[model.price.item]]\nunit = "request"\nusd = 0.1\n',
+    )
+    assert usd(prices, {"input_image": 2, "request": 1}) == Decimal("1.1")
+    assert reason(prices, {"request": 1}) == "the provider reported no usage"
