@@ -214,14 +214,20 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """One limit as the response's headers state it."""
+    """One limit as a response states it."""
 
     name: str
-    """What is limited: requests, tokens, input_tokens, output_tokens, or the provider's own name."""
+    """What is limited: requests, tokens, input_tokens, output_tokens, or the provider's own name. `percent` is a
+    plan that tells only the share: its limit is 100.
+    """
     limit: int | None = None
     remaining: int | None = None
     resets_at: float | None = None
     """Seconds since the epoch, UTC."""
+    period: str | None = None
+    """For how long it holds: minute, hour, day, month, or some of them ("5 hours"); None where that is not told."""
+    status: str | None = None
+    """What the provider says of it, verbatim: Anthropic's plans have allowed, allowed_warning and rejected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +289,8 @@ class Finished:
     """True where the response came as a stream."""
     first_content_ms: float | None = None
     rate_limits: Sequence[RateLimit] = ()
+    retry_after_ms: float | None = None
+    """How long a refused caller was told to wait."""
     request_text: str | None = None
     """The request body decoded, as it is to be stored; None where it is binary, omitted or dropped."""
     response_text: str | None = None

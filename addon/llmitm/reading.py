@@ -27,7 +27,7 @@ from llmitm.calls import (
 )
 from llmitm.estimate import Estimator
 from llmitm.jobs import Jobs
-from llmitm.providers import ratelimits
+from llmitm.providers import limit_bodies, ratelimits, waits
 from llmitm.providers.base import Dialect, Head, StreamReader, request_document
 from llmitm.providers.dialects import by_name
 from llmitm.providers.fields import filled, mapping
@@ -101,7 +101,10 @@ class Reader:
         )
         who = step("identity", lambda: identity.identify(exchange, prompt), Identity())
         outcome, error_type, error_message = _outcome(exchange, answer)
-        limits: Sequence[RateLimit] = step("rate limits", lambda: self._rate_limits(exchange), ())
+        limits: Sequence[RateLimit] = step(
+            "rate limits", lambda: self._rate_limits(exchange, answer), ()
+        )
+        wait = step("wait", lambda: _wait(exchange, answer) if outcome == "error" else None, None)
         if self._is_estimated(exchange, endpoint, answer, outcome):
             answer.usage = step(
                 "estimate", lambda: self._estimate(endpoint, prompt, answer, notes), answer.usage
@@ -124,6 +127,7 @@ class Reader:
             streaming,
             first_content,
             limits,
+            wait,
             request_bytes=len(exchange.request_body),
             response_bytes=sum(map(len, exchange.chunks)),
             client_retry=identity.client_retry(exchange),
@@ -162,11 +166,15 @@ class Reader:
         found = self._hosts.endpoint(entry, exchange.method, exchange.path)
         return found or Endpoint(entry.name, "other", None)
 
-    def _rate_limits(self, exchange: Exchange) -> Sequence[RateLimit]:
+    def _rate_limits(self, exchange: Exchange, answer: Answer) -> Sequence[RateLimit]:
         entry = self._hosts.find(exchange.host, exchange.port)
         if entry is None:
             return ()
-        return ratelimits.read(entry.rate_limits, exchange.response_headers, exchange.started_at)
+        now = _received_at(exchange)
+        limits = ratelimits.read(entry.rate_limits, exchange.response_headers, now)
+        known = {(limit.name, limit.period) for limit in limits}
+        told = limit_bodies.read(answer.document, now)
+        return [*limits, *(limit for limit in told if (limit.name, limit.period) not in known)]
 
     def _is_estimated(
         self, exchange: Exchange, endpoint: Endpoint, answer: Answer, outcome: Outcome
@@ -267,6 +275,18 @@ def _answer(
             reader.feed(b"".join(exchange.chunks[number + 1 :]))
             break
     return reader.close(), reader.streamed, first_content
+
+
+def _received_at(exchange: Exchange) -> float:
+    """Return when the answer began, in seconds since the epoch: what its headers say is counted from there."""
+    return exchange.started_at + (exchange.first_byte_ms or 0) / 1000
+
+
+def _wait(exchange: Exchange, answer: Answer) -> float | None:
+    """Return for how many milliseconds a refused caller was told to wait."""
+    told = answer.document, answer.error_message
+    seconds = waits.read(exchange.response_headers, *told, _received_at(exchange))
+    return None if seconds is None else seconds * 1000
 
 
 def _outcome(exchange: Exchange, answer: Answer) -> tuple[Outcome, str | None, str | None]:
