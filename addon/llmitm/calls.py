@@ -189,6 +189,8 @@ class Answer:
     reasoning: str | None = None
     """Visible thinking of the first choice."""
     refusal: str | None = None
+    blocked: str | None = None
+    """What a filter of the provider's stopped and why: `prompt: jailbreak`, `answer: violence`."""
     tool_calls: Sequence[ToolCall] = ()
     """Of the first choice, in order; tools that the provider ran itself are not here."""
     finish_reason: str | None = None

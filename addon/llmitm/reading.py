@@ -99,6 +99,8 @@ class Reader:
             lambda: self._jobs.settle(endpoint, prompt, answer, len(exchange.request_body)),
             (endpoint, prompt),
         )
+        if answer.blocked:
+            notes.append(f"a filter of the provider's stopped the {answer.blocked}")
         who = step("identity", lambda: identity.identify(exchange, prompt), Identity())
         outcome, error_type, error_message = _outcome(exchange, answer)
         limits: Sequence[RateLimit] = step(
