@@ -236,6 +236,15 @@ def test_a_refused_caller_was_told_to_wait(
     assert record.retry_after_ms == milliseconds
 
 
+def test_what_a_filter_stopped_is_noted() -> None:
+    inner = {"content_filter_result": {"hate": {"filtered": False}, "jailbreak": {"filtered": True}}}
+    body = {"error": {"code": "content_filter", "message": "Filtered.", "innererror": inner}}
+    path = "/openai/deployments/gpt/chat/completions?api-version=2024-10-21"
+    record = read(whole(body, status=400, host="contoso.openai.azure.com", path=path))
+    assert (record.outcome, record.error_type) == ("error", "content_filter")
+    assert record.notes == ["a filter of the provider's stopped the prompt: jailbreak"]
+
+
 def test_limits_are_counted_from_the_moment_the_answer_began() -> None:
     exchange = whole(
         {"error": {"metadata": {"headers": {"X-RateLimit-Limit": "9", "X-RateLimit-Reset": "1"}}}},

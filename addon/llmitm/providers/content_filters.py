@@ -14,7 +14,9 @@ from llmitm.providers.fields import first, items, mapping, text
 def read(body: dict[str, Json]) -> str | None:
     """Return what was stopped and by which categories, `prompt: jailbreak`; None where nothing was."""
     for what, results in _results(body):
-        found = [name for name, result in results.items() if mapping(result).get("filtered") is True]
+        found = [
+            name for name, result in results.items() if mapping(result).get("filtered") is True
+        ]
         if found:
             return f"{what}: {', '.join(found)}"
     return None

@@ -23,7 +23,9 @@ class OpenAIChat(OpenAIDialect):
 
     name = "openai_chat"
     routes: ClassVar[tuple[Route, ...]] = (
-        Route(re.compile(r"/deployments/(?P<model>[^/]+)/(?:extensions/)?chat/completions/?$"), "chat"),
+        Route(
+            re.compile(r"/deployments/(?P<model>[^/]+)/(?:extensions/)?chat/completions/?$"), "chat"
+        ),
         # Hugging Face's older addresses.
         Route(re.compile(r"/models/(?P<model>.+)/v1/chat/completions/?$"), "chat"),
         Route(re.compile(r"/chat/completions/?$"), "chat"),
