@@ -237,7 +237,9 @@ def test_a_refused_caller_was_told_to_wait(
 
 
 def test_what_a_filter_stopped_is_noted() -> None:
-    inner = {"content_filter_result": {"hate": {"filtered": False}, "jailbreak": {"filtered": True}}}
+    inner = {
+        "content_filter_result": {"hate": {"filtered": False}, "jailbreak": {"filtered": True}}
+    }
     body = {"error": {"code": "content_filter", "message": "Filtered.", "innererror": inner}}
     path = "/openai/deployments/gpt/chat/completions?api-version=2024-10-21"
     record = read(whole(body, status=400, host="contoso.openai.azure.com", path=path))
