@@ -29,7 +29,9 @@ def main() -> int:
     parser.add_argument("--recordings", type=Path, default=RECORDINGS, metavar="FOLDER")
     parser.add_argument("--seed", type=int, default=_SEED)
     parser.add_argument("--count", type=int, default=_COUNT, help="mutated inputs, at least")
-    parser.add_argument("--quick", action="store_true", help=f"{_QUICK:,} inputs, and none that is heavy")
+    parser.add_argument(
+        "--quick", action="store_true", help=f"{_QUICK:,} inputs, and none that is heavy"
+    )
     parser.add_argument("--only", metavar="NAME", help="one input, by the name that a report gives")
     options = parser.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
@@ -41,11 +43,16 @@ def main() -> int:
         )
     if options.only:
         return _only(sources, options.only, options.seed, console)
-    work = tasks(sources, _QUICK if options.quick else options.count, () if options.quick else heavy.NAMES)
+    work = tasks(
+        sources, _QUICK if options.quick else options.count, () if options.quick else heavy.NAMES
+    )
     start = time.monotonic()
     with console.status("starting") as status:
         report = run(
-            sources, work, options.seed, told=lambda now: status.update(f"{now.inputs:,} inputs, {len(now.faults)} faults")
+            sources,
+            work,
+            options.seed,
+            told=lambda now: status.update(f"{now.inputs:,} inputs, {len(now.faults)} faults"),
         )
     _show(report, options.seed, time.monotonic() - start, len(sources), console)
     return 1 if report.faults else 0
@@ -72,15 +79,27 @@ def _show(report: Report, seed: int, seconds: float, sources: int, console: Cons
             kinds[fault[:100]].append(result)
     for fault, results in sorted(kinds.items(), key=lambda kind: -len(kind[1]))[:_MOST_SHOWN]:
         shortest = min(results, key=lambda each: each.size)
-        console.print(f"{len(results):6,} × {fault}\n         scripts/mutate --seed {seed} --only {shortest.name!r}", markup=False)
+        console.print(
+            f"{len(results):6,} × {fault}\n         scripts/mutate --seed {seed} --only {shortest.name!r}",
+            markup=False,
+        )
     console.print(
         f"{report.inputs:,} inputs of {sources:,} exchanges, seed {seed}, {seconds:.0f} s: {len(report.faults):,} at fault"
     )
-    console.print(f"memory of a process: {report.base // _MB} MB at first, {report.peak // _MB} MB at most", markup=False)
+    console.print(
+        f"memory of a process: {report.base // _MB} MB at first, {report.peak // _MB} MB at most",
+        markup=False,
+    )
     if report.largest:
-        console.print(f"  most was added by {report.largest.name}: {report.largest.grown // _MB} MB", markup=False)
+        console.print(
+            f"  most was added by {report.largest.name}: {report.largest.grown // _MB} MB",
+            markup=False,
+        )
     for result in reversed(report.slowest):
-        console.print(f"  slow: {result.seconds:.2f} s for {result.size / _MB:.2f} MB, {result.name}", markup=False)
+        console.print(
+            f"  slow: {result.seconds:.2f} s for {result.size / _MB:.2f} MB, {result.name}",
+            markup=False,
+        )
 
 
 if __name__ == "__main__":

@@ -88,9 +88,18 @@ class Checker:
             self._reader.faults.clear()
         yield from _wrong_usage(record.answer.usage)
         reported = asdict(record.answer.reported)
-        yield from (f"reported {name} is {reported[name]!r}" for name in _TOKENS if not _is_count(reported[name]))
+        yield from (
+            f"reported {name} is {reported[name]!r}"
+            for name in _TOKENS
+            if not _is_count(reported[name])
+        )
         charge = record.charge
-        amounts = {"usd": charge.usd, "table": charge.table_usd, "provider": charge.provider_usd, **charge.parts}
+        amounts = {
+            "usd": charge.usd,
+            "table": charge.table_usd,
+            "provider": charge.provider_usd,
+            **charge.parts,
+        }
         for name, amount in amounts.items():
             if amount is not None and not (amount.is_finite() and amount >= 0):
                 yield f"the cost {name} is {amount}"

@@ -12,7 +12,18 @@ from mutations.plain import Mutation
 from wire import aws
 
 _PRELUDE = struct.Struct(">II")
-_FIELDS = (b"data", b"data ", b"DATA", b"dat", b"event", b"id", b"retry", b"", b"data\x00", b": data")
+_FIELDS = (
+    b"data",
+    b"data ",
+    b"DATA",
+    b"dat",
+    b"event",
+    b"id",
+    b"retry",
+    b"",
+    b"data\x00",
+    b": data",
+)
 _MOST_REPEATED = 300
 
 

@@ -11,7 +11,9 @@ from llmitm.calls import Exchange, Json
 from mutations import large
 
 _PACKET = 1_400
-_REQUEST = b'{"model": "gpt-4o-mini", "stream": true, "messages": [{"role": "user", "content": "hi"}]}'
+_REQUEST = (
+    b'{"model": "gpt-4o-mini", "stream": true, "messages": [{"role": "user", "content": "hi"}]}'
+)
 
 type _Make = Callable[[], Exchange]
 type _Body = Callable[[], bytes]
@@ -66,6 +68,7 @@ _STREAMS: dict[str, tuple[_Place, Json]] = {
         {"candidates": [{"content": {"parts": [{"text": "word "}]}}]},
     ),
 }
+
 
 def _packets(body: bytes) -> list[bytes]:
     return [body[at : at + _PACKET] for at in range(0, len(body), _PACKET)]

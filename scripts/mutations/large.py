@@ -73,7 +73,10 @@ def bomb(encoding: str, unit: bytes) -> bytes:
     """Return what decodes to a gigabyte of one thing again and again."""
     compressor = _COMPRESSORS[encoding]()
     piece = full(unit, 16 * MB)
-    return b"".join(compressor.compress(piece) for _ in range(_BOMB // len(piece))) + compressor.flush()
+    return (
+        b"".join(compressor.compress(piece) for _ in range(_BOMB // len(piece)))
+        + compressor.flush()
+    )
 
 
 def members(encoding: str) -> bytes:

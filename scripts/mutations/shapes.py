@@ -102,7 +102,9 @@ def _change(draft: Draft, random: Random, change: Callable[[Any, Any], None]) ->
     """Change one value of one document of a body."""
     side = draft.side(random)
     texts = frames.split(side.body)
-    places = [place for place, text in enumerate(texts.documents) if text.strip()[:1] in (b"{", b"[")]
+    places = [
+        place for place, text in enumerate(texts.documents) if text.strip()[:1] in (b"{", b"[")
+    ]
     if not places:
         return
     place = random.choice(places)
@@ -128,7 +130,9 @@ def _places(document: Json) -> Iterator[tuple[Any, Any]]:
 def _written(document: Json, random: Random) -> bytes:
     text = json.dumps(document, ensure_ascii=random.random() < 0.5)
     if _HUGE in text:
-        text = text.replace(f'"{_HUGE}"', random.choice(("9" * 5_000, "1e999", "-1e999", "01", "+1", ".5")))
+        text = text.replace(
+            f'"{_HUGE}"', random.choice(("9" * 5_000, "1e999", "-1e999", "01", "+1", ".5"))
+        )
     if _DEEP in text:
         depth = random.choice(_DEPTHS)
         opened, closed = random.choice((("[", "]"), ('{"content":', "}"), ('[{"text":', "}]")))

@@ -21,7 +21,13 @@ _FAMILIES = ("anthropic", "gemini", "openai")
 _HOST = re.compile(r"[A-Za-z0-9._-]+")
 _FEW = 0.6
 """How many inputs have one mutation only; the others have up to four."""
-_MUTATIONS = (plain.MUTATIONS, heads.MUTATIONS, shapes.MUTATIONS, shapes.MUTATIONS, frames.MUTATIONS)
+_MUTATIONS = (
+    plain.MUTATIONS,
+    heads.MUTATIONS,
+    shapes.MUTATIONS,
+    shapes.MUTATIONS,
+    frames.MUTATIONS,
+)
 
 
 @dataclass(frozen=True)
