@@ -13,18 +13,19 @@ from time import process_time
 from types import FrameType
 from typing import Any
 
-from llmitm.calls import Exchange, Finished, Usage
+from llmitm.calls import Exchange, Finished, Usage, header
 from llmitm.home import Home
 from llmitm.providers.hosts import HostTable
 from llmitm.readers import reader
 from llmitm.settings import LogSettings
 from llmitm.store import rows
 from llmitm.store.writer import Writer
+from llmitm.wire.encodings import decode
 
 _MB = 1024 * 1024
 _SECONDS = 1.0
 """What any input may take, and as much again for every megabyte."""
-_GIVE_UP_SECONDS = 120
+_GIVE_UP_SECONDS = 300
 _TOKENS = ("input", "output", "cached_input", "cache_write", "reasoning")
 
 
@@ -60,7 +61,7 @@ class Checker:
     def check(self, exchange: Exchange, *, store: bool) -> Result:
         """Read an exchange, and store it too; never raises."""
         body, chunks = exchange.request_body, list(exchange.chunks)
-        size = len(body) + sum(map(len, chunks))
+        size = _read_bytes(exchange)
         before, start = peak(), process_time()
         faults: list[str] = []
         try:
@@ -125,6 +126,14 @@ class Checker:
             kept = getattr(record, f"{name}_text")
             if text != kept and not _has_surrogates(kept):
                 yield f"the {name} is stored otherwise than it was"
+
+
+def _read_bytes(exchange: Exchange) -> int:
+    """Return how much there is to read of an exchange, its content encodings undone."""
+    request = decode(exchange.request_body, header(exchange.request_headers, "content-encoding"))
+    body = b"".join(exchange.chunks)
+    response = decode(body, header(exchange.response_headers, "content-encoding"))
+    return max(len(exchange.request_body), len(request)) + max(len(body), len(response))
 
 
 def _wrong_usage(usage: Usage) -> Iterator[str]:
