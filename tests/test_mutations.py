@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mutated import heavy, run, sources
+from mutated import run, sources
 
 SEED = 7
 COUNT = 4_000

@@ -7,6 +7,7 @@ import logging
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -48,12 +49,13 @@ def main() -> int:
     )
     start = time.monotonic()
     with console.status("starting") as status:
-        report = run(
-            sources,
-            work,
-            options.seed,
-            told=lambda now: status.update(f"{now.inputs:,} inputs, {len(now.faults)} faults"),
-        )
+
+        def told(now: Report, new: Sequence[Result]) -> None:
+            status.update(f"{now.inputs:,} inputs, {len(now.faults)} at fault")
+            for result in new if len(now.faults) < _MOST_SHOWN else ():
+                console.print(f"{result.name}: {', '.join(result.faults)}", markup=False)
+
+        report = run(sources, work, options.seed, told=told)
     _show(report, options.seed, time.monotonic() - start, len(sources), console)
     return 1 if report.faults else 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from random import Random
 
 from llmitm.calls import Exchange
@@ -73,4 +74,4 @@ def cut(body: bytes, random: Random) -> list[bytes]:
         return []
     most = min(len(body), random.choice((1, 4, 40, _MOST_PIECES)))
     edges = sorted({0, len(body), *(random.randrange(len(body)) for _ in range(most - 1))})
-    return [body[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [body[start:end] for start, end in pairwise(edges)]

@@ -58,14 +58,14 @@ class Task:
 
 
 def tasks(sources: Sequence[Source], count: int, heavies: Sequence[str]) -> list[Task]:
-    """Return the tasks of a run: as many mutations of each source, and the heavy inputs first."""
+    """Return the tasks of a run: as many mutations of each source, and the heavy inputs."""
     each = -(-count // len(sources)) if sources else 0
     some = [
         Task(source, range(start, min(start + _A_TASK, each)))
         for start in range(0, each, _A_TASK)
         for source in range(len(sources))
     ]
-    return [*map(Task, heavies), *some]
+    return [*some, *map(Task, heavies)]
 
 
 def run(
@@ -73,7 +73,7 @@ def run(
     work: Sequence[Task],
     seed: int,
     processes: int | None = None,
-    told: Callable[[Report], object] = lambda report: None,
+    told: Callable[[Report, Sequence[Result]], object] = lambda report, new: None,
 ) -> Report:
     """Run tasks; the same seed makes the same inputs, however many processes there are."""
     report = Report()
@@ -84,8 +84,9 @@ def run(
         return report
     with multiprocessing.Pool(processes or os.cpu_count(), _begin, (sources, seed)) as pool:
         for outcome in pool.imap_unordered(_do, work):
+            before = len(report.faults)
             report.add(*outcome)
-            told(report)
+            told(report, report.faults[before:])
         pool.close()
         pool.join()
     return report

@@ -16,7 +16,7 @@ from llmitm.home import Home
 from mutated import sources
 
 SEED = 3
-COUNT = 300
+COUNT = 150
 HOSTS = ("api.openai.com", "api.anthropic.com", "generativelanguage.googleapis.com")
 
 
@@ -44,8 +44,9 @@ def _sendable(exchange: Exchange) -> Exchange:
     return replace(exchange, status=status, response_headers=list(kinds.items()), request_body=body)
 
 
-@pytest.mark.parametrize("kind", ["llmitm", "addon"])
-@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize(
+    ("host", "kind"), [*((host, "llmitm") for host in HOSTS), (HOSTS[0], "addon")]
+)
 def test_any_bytes_pass_as_they_are(host: str, kind: Kind, tmp_path: Path) -> None:
     inputs = _inputs(host)
     with (

@@ -14,7 +14,6 @@ from typing import Protocol
 import brotli
 import zstandard
 
-
 LARGEST_DECODED = 64 * 1024 * 1024
 """Bytes that one body may decode to, a little more or less."""
 _LARGEST_WINDOW = 8 * 1024 * 1024

@@ -9,7 +9,6 @@ from pydantic_core import from_json
 
 from llmitm.calls import Json
 
-
 _DEEPEST = 200
 """Lists and objects inside each other that pydantic-core reads, and nobody sends. What is deeper would overflow
 the stack of whoever walks over it.
