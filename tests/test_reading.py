@@ -19,6 +19,7 @@ from llmitm.estimate import Estimator
 from llmitm.providers import hosts
 from llmitm.reading import Reader
 from llmitm.redact import REDACTED
+from llmitm.wire.encodings import LARGEST_DECODED
 from llmitm_pricing import PriceTable
 
 PRICES = PriceTable.load()
@@ -504,3 +505,33 @@ def test_hostile_exchanges_are_rows_without_a_fault(
     )
     exchange.request_headers = [("content-type", kind), *exchange.request_headers[1:]]
     read(exchange)
+
+
+DEEP = b'{"a":' * 10_000 + b"1" + b"}" * 10_000
+
+
+def test_what_is_too_deep_to_be_read_has_a_note() -> None:
+    note = "has too many lists and objects inside each other to be read"
+    assert f"the response {note}" in read(chat(DEEP)).notes
+    assert f"the response {note}" in read(chat(b"data: " + DEEP + b"\n\n")).notes
+    assert f"the request {note}" in read(chat(body=DEEP)).notes
+    assert not any(note in each for each in read(chat(b"<html>", body=b"<html>")).notes)
+
+
+def test_what_decodes_to_too_much_has_a_note() -> None:
+    bomb = gzip.compress(bytes(LARGEST_DECODED + 1_000_000))
+    note = "decodes to more than 64 MB: its end was not read"
+    record = read(
+        chat(
+            bomb,
+            body=bomb,
+            headers=[("content-encoding", "gzip")],
+            response={"content-encoding": "gzip"},
+        )
+    )
+    assert record.notes[:2] == [f"the request {note}", f"the response {note}"]
+
+
+def test_a_key_that_is_no_text() -> None:
+    record = read(whole(headers=[("authorization", "Bearer \udcff\udcfe")]))
+    assert record.identity.api_key_fingerprint

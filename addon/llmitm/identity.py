@@ -163,7 +163,9 @@ def _fingerprint(exchange: Exchange) -> str | None:
     for value in (*values, *_key_parameters(exchange)):
         kept = without_helicone_key(value)
         if kept and (key := _key(kept)):
-            return hashlib.blake2b(key.encode(), digest_size=6, person=b"llmitm key").hexdigest()
+            return hashlib.blake2b(
+                key.encode("utf-8", "surrogatepass"), digest_size=6, person=b"llmitm key"
+            ).hexdigest()
     return None
 
 

@@ -34,7 +34,7 @@ from llmitm.providers.fields import filled, mapping
 from llmitm.providers.hosts import HostTable
 from llmitm.redact import Redactor, spellings
 from llmitm.wire import jsontext
-from llmitm.wire.encodings import decode
+from llmitm.wire.encodings import LARGEST_DECODED, decode
 from llmitm_pricing import PriceTable
 
 log = logging.getLogger("llmitm")
@@ -44,7 +44,10 @@ _METERED = ("chat", "completion", "embedding")
 """Operations whose tokens are worth an estimate where the provider reports none."""
 _LONGEST_MEDIA = 65_536
 _MEDIA = re.compile(rf'"(?:data:[^"]{{0,100}};base64,)?[A-Za-z0-9+/_-]{{{_LONGEST_MEDIA},}}=*"')
-_VECTOR = re.compile(r"\[\s*(?:-?\d[\d.eE+-]*\s*,\s*){31,}-?\d[\d.eE+-]*\s*\]")
+_VECTOR = re.compile(r"\[\s*+(?:-?\d[\d.eE+-]*+\s*+,\s*+){31,}+-?\d[\d.eE+-]*+\s*+\]")
+
+_CUT = "decodes to more than 64 MB: its end was not read"
+_TOO_DEEP = "has too many lists and objects inside each other to be read"
 
 type _Read = tuple[Answer, bool, float | None]
 """The answer, whether it was streamed, and when its first content came (ms)."""
@@ -90,9 +93,10 @@ class Reader:
         endpoint = step("endpoint", lambda: self._endpoint(exchange), nothing)
         dialect = by_name(endpoint.dialect) if endpoint.dialect else None
         prompt = step("request", lambda: _prompt(dialect, exchange, endpoint), Prompt())
+        notes += step("request", lambda: _unread(exchange, prompt), [])
         unread: _Read = (Answer(), False, None)
         answer, streaming, first_content = step(
-            "response", lambda: _answer(dialect, exchange, endpoint, prompt), unread
+            "response", lambda: _answer(dialect, exchange, endpoint, prompt, notes), unread
         )
         endpoint, asked = step(
             "job",
@@ -262,8 +266,23 @@ def _prompt(dialect: Dialect | None, exchange: Exchange, endpoint: Endpoint) -> 
     return Prompt(model=model, document=document)
 
 
+def _unread(exchange: Exchange, prompt: Prompt) -> list[str]:
+    """Return why a request could not be read, where it is too large or too deep and not just something else."""
+    encoding = header(exchange.request_headers, "content-encoding")
+    if prompt.document is not None or not exchange.request_body:
+        return []
+    body = decode(exchange.request_body, encoding)
+    if encoding and len(body) > LARGEST_DECODED:
+        return [f"the request {_CUT}"]
+    return [f"the request {_TOO_DEEP}"] if jsontext.is_too_deep(body) else []
+
+
 def _answer(
-    dialect: Dialect | None, exchange: Exchange, endpoint: Endpoint, prompt: Prompt
+    dialect: Dialect | None,
+    exchange: Exchange,
+    endpoint: Endpoint,
+    prompt: Prompt,
+    notes: list[str],
 ) -> _Read:
     if exchange.status is None or dialect is None:
         return Answer(), False, None
@@ -276,7 +295,12 @@ def _answer(
             first_content = exchange.chunk_times[number] if exchange.chunk_times else None
             reader.feed(b"".join(exchange.chunks[number + 1 :]))
             break
-    return reader.close(), reader.streamed, first_content
+    answer = reader.close()
+    if reader.is_cut:
+        notes.append(f"the response {_CUT}")
+    if reader.has_unread:
+        notes.append(f"the response {_TOO_DEEP}")
+    return answer, reader.streamed, first_content
 
 
 def _received_at(exchange: Exchange) -> float:
