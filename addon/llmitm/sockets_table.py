@@ -98,7 +98,7 @@ def _hex_address(field: str, order: ByteOrder) -> Address:
     packed = b"".join(
         int(words[at : at + 8], 16).to_bytes(4, order) for at in range(0, len(words), 8)
     )
-    ip = IPv4Address(packed) if len(packed) == 4 else IPv6Address(packed)  # noqa: PLR2004  (bytes)
+    ip = IPv4Address(packed) if len(packed) == 4 else IPv6Address(packed)
     return Address(_plain(ip), int(port, 16))
 
 

@@ -26,10 +26,15 @@ _PAIR = re.compile(r"(-{0,2}[A-Za-z_][\w.:-]*?)(\s*[=:]\s*)(.+)", re.DOTALL)
 """`--token=x`, `KEY=x`, `x-api-key: x`, `-Dservice.password=x`."""
 _SCHEMES = ("bearer", "basic")
 _SCHEME = re.compile(r"\b(bearer|basic|token)\s+[^\s\"']+", re.IGNORECASE)
-_USERINFO = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^/@\s\"']*@", re.IGNORECASE)
+_USERINFO = re.compile(r"((?<![a-z0-9+.-])[a-z][a-z0-9+.-]*://)[^/@\s\"']*@", re.IGNORECASE)
 _PARAMETER = re.compile(r"([?&;]([\w.-]+)=)[^&#;\s\"']*")
-_FIELD = re.compile(r"([\"']?)([\w.-]+)\1(\s*[:=]\s*)(\"[^\"]*\"|'[^']*'|[^\s,;}\"'&]+)")
-"""Fields inside of one argument: JSON, a header line, a shell's text."""
+_FIELD = re.compile(r"([\"']?)(?<![\w.-])([\w.-]+)\1\s*[:=]\s*")
+"""Begins a field inside of one argument: of JSON, a header line, a shell's text."""
+_VALUE = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'[^']*'|[^\s,;}\"'&]+", re.DOTALL)
+_OPTION = re.compile(r"(?<!\S)(--?[A-Za-z][\w-]*)(\s+)(\"[^\"]*\"|'[^']*'|\S+)")
+"""An option and its value inside of one argument: `sh -c 'agent --token x'`."""
+_LONGEST = 8_000
+"""Characters that are looked at; whoever reads a list of calls wants the beginning."""
 _SHORT_SECRETS = {
     "curl": ("-u", "-U", "-b"),
     "wget": (),
@@ -49,12 +54,24 @@ def without_secrets(arguments: Sequence[str], redactor: Redactor) -> str:
     """Return a command line, as a shell would take it, with its secrets struck out."""
     if len(arguments) == 1:
         arguments = arguments[0].split()  # a process that has written its own title
-    return redactor.text(" ".join(map(_quoted, _struck(arguments))))
+    kept = list(_beginning(arguments))
+    shown = [*map(_quoted, _struck(kept)), *("…" for _ in arguments[len(kept) : len(kept) + 1])]
+    return redactor.text(" ".join(shown))
+
+
+def _beginning(arguments: Sequence[str]) -> Iterator[str]:
+    """Yield the first arguments, each whole: half a key has not the shape of one."""
+    length = 0
+    for argument in arguments:
+        length += len(argument)
+        if length > _LONGEST:
+            return
+        yield argument
 
 
 def _quoted(argument: str) -> str:
-    kept = argument.replace(REDACTED, "")
-    return argument if kept != argument and kept == shlex.quote(kept) else shlex.quote(argument)
+    kept = argument.replace(REDACTED, "x")
+    return argument if kept == shlex.quote(kept) else shlex.quote(argument)
 
 
 def _struck(arguments: Sequence[str]) -> Iterator[str]:
@@ -97,17 +114,29 @@ def _is_secret(name: str) -> bool:
 def _plain(argument: str) -> str:
     """Return one argument without the secrets in it."""
     pair = _PAIR.fullmatch(argument)
-    if pair and not pair[3].startswith("//") and _is_secret(pair[1]):
+    if pair and _is_secret(pair[1]):
         return f"{pair[1]}{pair[2]}{REDACTED}"
     argument = _USERINFO.sub(rf"\1{REDACTED}@", argument)
     argument = _PARAMETER.sub(
         lambda found: found[1] + REDACTED if _is_secret(found[2]) else found[0], argument
     )
     argument = _SCHEME.sub(rf"\1 {REDACTED}", argument)
-    return _FIELD.sub(_field, argument)
+    return _OPTION.sub(_option, _without_fields(argument))
 
 
-def _field(found: re.Match[str]) -> str:
-    if not _is_secret(found[2]) or found[4].startswith(REDACTED) or found[4].startswith("//"):
-        return found[0]
-    return f"{found[1]}{found[2]}{found[1]}{found[3]}{REDACTED}"
+def _without_fields(text: str) -> str:
+    """Strike out the values of fields with a secret name; the value of another may hold fields itself (`--env=KEY=...`)."""
+    parts: list[str] = []
+    start = at = 0
+    while found := _FIELD.search(text, at):
+        at = found.end()
+        value = _VALUE.match(text, at) if _is_secret(found[2]) else None
+        if value is not None:
+            parts += (text[start:at], REDACTED)
+            start = at = value.end()
+    return "".join((*parts, text[start:]))
+
+
+def _option(found: re.Match[str]) -> str:
+    is_secret = _is_secret(found[1]) and not _is_option(found[3])
+    return f"{found[1]}{found[2]}{REDACTED}" if is_secret else found[0]

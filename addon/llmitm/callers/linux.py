@@ -1,5 +1,6 @@
 """Processes of Linux, out of `/proc`. What belongs to another user cannot be looked at, and is not known."""
-# ruff: noqa: PTH  (hundreds of descriptors are looked at, and a Path for each takes three times as long)
+# Hundreds of descriptors are looked at, and a Path for each takes three times as long.
+# ruff: noqa: PTH115, PTH116, PTH123, PTH208
 
 from __future__ import annotations
 

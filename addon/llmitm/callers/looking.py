@@ -27,7 +27,7 @@ def is_ours(host: Address) -> bool:
     """Tell whether an address is one of this machine's: nobody can listen at another."""
     if host.ip.is_loopback:
         return True
-    family = socket.AF_INET if host.ip.version == 4 else socket.AF_INET6  # noqa: PLR2004  (IPv4)
+    family = socket.AF_INET if host.ip.version == 4 else socket.AF_INET6
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
             probe.bind((str(host.ip), 0))

@@ -42,7 +42,7 @@ def ask(local: Address, remote: Address) -> Socket | None:
 
 def question(local: Address, remote: Address) -> bytes:
     """Return the message that asks for one socket."""
-    family = socket.AF_INET if local.ip.version == 4 else socket.AF_INET6  # noqa: PLR2004  (IPv4)
+    family = socket.AF_INET if local.ip.version == 4 else socket.AF_INET6
     asked = (
         _QUESTION.pack(family, socket.IPPROTO_TCP, 0, _ALL_STATES)
         + _ENDS.pack(local.port, remote.port, local.ip.packed, remote.ip.packed)

@@ -13,8 +13,8 @@ from uuid import uuid4
 from mitmproxy import http
 from mitmproxy.connection import Client, ConnectionState
 
-from llmitm.calls import Endpoint, Exchange, header
 from llmitm.callers.connections import Told
+from llmitm.calls import Endpoint, Exchange, header
 from llmitm.ids import new_id
 from llmitm.mitm.gateway import TAGS
 from llmitm.mitm.guard import guarded
