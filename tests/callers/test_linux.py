@@ -142,7 +142,8 @@ def test_what_carries_the_calls_of_others_is_not_the_caller(name: str, tmp_path:
         assert looker().caller(own, proxy) is None
 
 
-def test_a_helper_is_named_by_who_started_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("method", ["spawn", "forkserver", "fork"])
+def test_a_worker_is_named_by_who_started_it(method: str, tmp_path: Path) -> None:
     script = tmp_path / "my_pool.py"
     script.write_text(
         "import multiprocessing, socket, sys\n"
@@ -150,7 +151,7 @@ def test_a_helper_is_named_by_who_started_it(tmp_path: Path) -> None:
         "    with socket.create_connection(('127.0.0.1', port)):\n"
         "        done.wait()\n"
         "if __name__ == '__main__':\n"
-        "    context = multiprocessing.get_context('spawn')\n"
+        "    context = multiprocessing.get_context(sys.argv[2])\n"
         "    done = context.Event()\n"
         "    process = context.Process(target=connect, args=(int(sys.argv[1]), done))\n"
         "    process.start()\n"
@@ -161,7 +162,7 @@ def test_a_helper_is_named_by_who_started_it(tmp_path: Path) -> None:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
-        command = [sys.executable, str(script), str(listening.getsockname()[1])]
+        command = [sys.executable, str(script), str(listening.getsockname()[1]), method]
         with (
             subprocess.Popen(command, stdin=subprocess.PIPE) as process,
             listening.accept()[0] as accepted,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -99,13 +101,18 @@ def test_the_executable_where_there_is_no_command_line() -> None:
     ("line", "expected"),
     [
         ("/usr/lib/git-core/git-remote-https origin https://x", True),
-        ("python -c spawn_main() --multiprocessing-fork", True),
+        ("python -c 'from multiprocessing.spawn import spawn_main; spawn_main(1)' x", True),
+        ("python -c 'from multiprocessing.forkserver import main; main(1)'", True),
+        ("frozen-agent --multiprocessing-fork pipe=1", True),
+        ("python -m joblib.externals.loky.backend.popen_loky_posix --pipe 1", True),
+        ("python -u -c 'import sys;exec(eval(sys.stdin.readline()))'", True),
         ("git push", False),
         ("python agent.py", False),
+        ("python -c 'import multiprocessing'", False),
     ],
 )
 def test_helpers(line: str, expected: bool) -> None:
-    assert programs.is_helper(line.split()) is expected
+    assert programs.is_helper(shlex.split(line)) is expected
 
 
 @pytest.mark.parametrize("name", sorted(programs.FORWARDERS))

@@ -55,7 +55,7 @@ class Linux:
             return None
         return Process(
             pid,
-            tuple(arguments.removesuffix("\0").split("\0")) if arguments else (),
+            tuple(arguments.rstrip("\0").split("\0")) if arguments else (),
             _link(f"{self._proc}/{pid}/exe"),
             _link(f"{self._proc}/{pid}/cwd"),
             _parent(_read(f"{self._proc}/{pid}/stat") or ""),

@@ -31,8 +31,13 @@ FORWARDERS = frozenset(
 """Programs that carry connections of others here, from containers and other machines: not the ones that call."""
 _HELPERS = re.compile(r"git-remote-\w+")
 """Programs that another one starts for its own work."""
-_HELPING = ("--multiprocessing-fork",)
-"""Arguments of processes that are parts of another: Python's own workers."""
+_HELPING = re.compile(
+    r"from multiprocessing\..*"
+    r"|--multiprocessing-fork"
+    r"|(?:joblib\.externals\.)?loky\.backend\.\w+"
+    r"|import sys;exec\(eval\(sys\.stdin\.readline\(\)\)\)",  # execnet, and so pytest-xdist
+)
+"""Arguments of processes that are parts of another: the workers of Python's multiprocessing, joblib and pytest-xdist."""
 _VERSION = re.compile(r"(?<=[a-z])-?\d+(?:\.\d+)*t?$")
 """`python3.13`, `ruby3.2`, `php8.3`."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -120,9 +125,7 @@ def name(arguments: Sequence[str], executable: str | None = None) -> str | None:
 
 def is_helper(arguments: Sequence[str]) -> bool:
     """Tell whether a process works for the one that started it."""
-    return bool(_HELPERS.fullmatch(_called(arguments))) or any(
-        each in arguments for each in _HELPING
-    )
+    return bool(_HELPERS.fullmatch(_called(arguments))) or any(map(_HELPING.fullmatch, arguments))
 
 
 def is_forwarder(arguments: Sequence[str], executable: str | None) -> bool:
