@@ -12,13 +12,17 @@ from collections.abc import Iterator, Sequence
 
 from llmitm.redact import REDACTED, Redactor
 
-_SECRET_WORDS = (
-    r"api[_.-]?key|access[_.-]?key(?:[_.-]?id)?|secret(?:[_.-]?key)?|private[_.-]?key|client[_.-]?secret|token|pass(?:word|wd|phrase)?"
-    r"|pwd|credentials?|auth(?:orization)?|bearer|cookie|session[_.-]?key|signature|sig|key|pat|dsn|netrc|user(?:name)?[_.-]?pass\w*"
+_WORDS = (
+    r"(?:api|access|secret|private|session)[_.-]?key(?:[_.-]?id)?",
+    r"(?:client[_.-]?)?secret",
+    r"auth(?:orization)?",
+    r"credentials?",
+    r"pass(?:word|wd|phrase|in|out)?",
+    *("bearer", "cookie", "dsn", "key", "pat", "pwd", "sig", "signature", "token"),
 )
 _IS_SECRET = re.compile(
-    rf"(?:^|.*[_.:-])(?:x-)?(?:{_SECRET_WORDS})|.*(?:apikey|password|passwd|secret|token)",
-    re.IGNORECASE,
+    rf"(?:.*[_.:-])?(?:{'|'.join(_WORDS)})|.*(?:apikey|pass|password|passwd|secret|token)",
+    re.IGNORECASE | re.DOTALL,
 )
 """Names of options, variables and headers whose value is secret: `--openai-api-key`, `GITHUB_TOKEN`, `x-api-key`."""
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -26,28 +30,27 @@ _PAIR = re.compile(r"(-{0,2}[A-Za-z_][\w.:-]*?)(\s*[=:]\s*)(.+)", re.DOTALL)
 """`--token=x`, `KEY=x`, `x-api-key: x`, `-Dservice.password=x`."""
 _SCHEMES = ("bearer", "basic")
 _SCHEME = re.compile(r"\b(bearer|basic|token)\s+[^\s\"']+", re.IGNORECASE)
-_USERINFO = re.compile(r"((?<![a-z0-9+.-])[a-z][a-z0-9+.-]*://)[^/@\s\"']*@", re.IGNORECASE)
+_USERINFO = re.compile(r"((?<![a-z0-9+.-])[a-z][a-z0-9+.-]*://)[^/\s\"']*@", re.IGNORECASE)
 _PARAMETER = re.compile(r"([?&;]([\w.-]+)=)[^&#;\s\"']*")
 _FIELD = re.compile(r"([\"']?)(?<![\w.-])([\w.-]+)\1\s*[:=]\s*")
 """Begins a field inside of one argument: of JSON, a header line, a shell's text."""
-_VALUE = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'[^']*'|[^\s,;}\"'&]+", re.DOTALL)
+_VALUE = re.compile(r"\[[^]]*\]|\"(?:[^\"\\]|\\.)*\"|'[^']*'|[^\s,;}\"'&]+", re.DOTALL)
 _OPTION = re.compile(r"(?<!\S)(--?[A-Za-z][\w-]*)(\s+)(\"[^\"]*\"|'[^']*'|\S+)")
 """An option and its value inside of one argument: `sh -c 'agent --token x'`."""
 _LONGEST = 8_000
 """Characters that are looked at; whoever reads a list of calls wants the beginning."""
-_SHORT_SECRETS = {
-    "curl": ("-u", "-U", "-b"),
-    "wget": (),
-    "http": ("-a",),
-    "https": ("-a",),
-    "xh": ("-a",),
-    "sshpass": ("-p",),
-    "mysql": ("-p",),
-    "redis-cli": ("-a",),
+_LETTERS = {
+    "curl": "uUb",
+    "http": "a",
+    "https": "a",
+    "mysql": "p",
+    "redis-cli": "a",
+    "sshpass": "p",
+    "xh": "a",
 }
-"""Options of one letter whose value is secret."""
-_USERS = ("--user", "--proxy-user")
-"""Curl's, whose value is `name:password`."""
+"""Options of one letter whose value is secret, by program."""
+_USERS = ("-u", "-U", "--user", "--proxy-user")
+"""Options whose value may be `name:password`."""
 
 
 def without_secrets(arguments: Sequence[str], redactor: Redactor) -> str:
@@ -75,35 +78,46 @@ def _quoted(argument: str) -> str:
 
 
 def _struck(arguments: Sequence[str]) -> Iterator[str]:
-    short = _SHORT_SECRETS.get(arguments[0].rpartition("/")[2], ()) if arguments else ()
-    is_value = False
+    letters = _LETTERS.get(arguments[0].rpartition("/")[2], "") if arguments else ""
+    before = ""
     for argument in arguments:
-        if argument.lower() in _SCHEMES:
-            yield argument
-            is_value = True
-            continue
-        if is_value and not _is_option(argument):
-            yield REDACTED
-            is_value = False
-            continue
-        is_value = argument in (*short, *_USERS) or _names_secret(argument)
-        attached = next((each for each in short if argument.startswith(each)), None)
-        if attached is not None and argument != attached:
-            yield attached + REDACTED
+        if _ends_with_letter(before, letters) or _is_value(before, argument):
+            # In a line that was cut at its spaces, `Bearer` is not yet the secret.
+            is_scheme = argument.lower() in _SCHEMES
+            yield argument if is_scheme else REDACTED
+            before = argument if is_scheme else ""
+        elif argument[:1] == "-" and argument[1:2] in letters and len(argument) > len("-u"):
+            yield argument[:2] + REDACTED
+            before = ""
         else:
             yield _plain(argument)
+            before = argument
+
+
+def _ends_with_letter(argument: str, letters: str) -> bool:
+    """Tell whether the value of an option of one letter follows: after `-u`, and after `-sSu`."""
+    return (
+        argument.startswith("-")
+        and argument[-1] in letters
+        and argument[1:].isascii()
+        and argument[1:].isalpha()
+    )
+
+
+def _is_value(before: str, argument: str) -> bool:
+    """Tell whether an argument is secret by the one before it: `--token x`, `-u name:x`, `x-api-key: x`, `Bearer x`."""
+    if before in _USERS:
+        return ":" in argument
+    if before.lower() in _SCHEMES:
+        return True
+    name = before.removesuffix(":")
+    is_name = before.endswith(":") or (before.startswith("-") and "=" not in before)
+    return is_name and _is_secret(name) and not _is_option(argument)
 
 
 def _is_option(argument: str) -> bool:
     """Tell an option from a value that begins with a hyphen."""
     return argument.startswith("--") and argument != "--"
-
-
-def _names_secret(argument: str) -> bool:
-    """Tell whether the next argument is secret: after `--token`, and after `x-api-key:` where a line was cut at its spaces."""
-    if argument.endswith(":"):
-        return _is_secret(argument[:-1])
-    return argument.startswith("-") and "=" not in argument and _is_secret(argument)
 
 
 def _is_secret(name: str) -> bool:
@@ -138,5 +152,4 @@ def _without_fields(text: str) -> str:
 
 
 def _option(found: re.Match[str]) -> str:
-    is_secret = _is_secret(found[1]) and not _is_option(found[3])
-    return f"{found[1]}{found[2]}{REDACTED}" if is_secret else found[0]
+    return f"{found[1]}{found[2]}{REDACTED}" if _is_value(found[1], found[3]) else found[0]
