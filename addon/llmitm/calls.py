@@ -6,7 +6,7 @@ means "not known", never zero.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
@@ -93,6 +93,8 @@ class Exchange:
     """The UUID that the client was told, where it speaks to us by control headers."""
     tags: Mapping[str, str] = field(default_factory=dict)
     """From the user part of the proxy URL, percent-decoded."""
+    caller: Callable[[], Mapping[str, str]] | None = None
+    """Tells the properties of the process that made the call, as far as they are known by then; may wait a moment."""
     http_version: str = "HTTP/1.1"
     usage_injected: bool = False
     """True where llmitm asked for the usage chunk and took it out of the client's stream."""

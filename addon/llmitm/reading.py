@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from llmitm import identity, pricing
@@ -105,7 +105,8 @@ class Reader:
         )
         if answer.blocked:
             notes.append(f"a filter of the provider's stopped the {answer.blocked}")
-        who = step("identity", lambda: identity.identify(exchange, prompt), Identity())
+        told: Mapping[str, str] = step("caller", exchange.caller or dict, {})
+        who = step("identity", lambda: identity.identify(exchange, prompt, told), Identity())
         outcome, error_type, error_message = _outcome(exchange, answer)
         limits: Sequence[RateLimit] = step(
             "rate limits", lambda: self._rate_limits(exchange, answer), ()
