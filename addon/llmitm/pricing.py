@@ -7,7 +7,7 @@ the second can be taken again, with another table or another model.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -16,6 +16,7 @@ from llmitm import price_names
 from llmitm.basis import NOT_CHARGED, TOKENS, Basis, Quantity, Share
 from llmitm.calls import (
     Answer,
+    Batch,
     Charge,
     Endpoint,
     Exchange,
@@ -51,6 +52,8 @@ def charge(
     table: PriceTable,
 ) -> Charge:
     """Return what a finished call cost."""
+    if answer.job == "part":
+        return Charge(unpriced_reason="only a part of the batch's results was seen")
     return price(basis(endpoint, exchange, prompt, answer, outcome, identity), table)
 
 
@@ -69,7 +72,9 @@ def basis(
         return Basis(endpoint.provider, at, free=reason)
     measured = measure(endpoint, exchange, prompt, answer)
     shares: tuple[Share, ...]
-    if answer.by_model and not identity.model_override:
+    if answer.batch is not None:
+        shares = tuple(_of_batch(answer.batch, endpoint, exchange, prompt, identity))
+    elif answer.by_model and not identity.model_override:
         shares = tuple(Share((part.model,), units(part.usage)) for part in answer.by_model)
     else:
         names = price_names.names(endpoint, exchange, prompt, answer, identity)
@@ -127,7 +132,9 @@ def on_another(rests: Basis, provider: str, model: str) -> Basis:
     for share in rests.shares:
         for unit, quantity in share.usage.items():
             usage[unit] = usage.get(unit, 0) + quantity
-    shares = (Share((model,), usage),)
+    shares: tuple[Share, ...] = (Share((model,), usage),)
+    if any(share.prompt is not None for share in rests.shares):
+        shares = tuple(replace(share, models=(model,), geo=None) for share in rests.shares)
     if provider == rests.provider:
         return replace(rests, shares=shares, provider_usd=None)
     return Basis(
@@ -160,6 +167,8 @@ def _not_charged(
     """Return why a call costs nothing, None where it may cost something."""
     if outcome == "blocked":
         return "the call was never sent"
+    if answer.batch is not None and answer.batch.requests == answer.batch.failed:
+        return "none of the batch's requests succeeded"
     if not endpoint.counted:
         return "counted with the call that made it"
     if answer.job == "running" and not _told_elsewhere(exchange, prompt):
@@ -175,6 +184,19 @@ def _not_charged(
     if exchange.method in _READS and endpoint.operation != "realtime" and answer.job != "done":
         return "nothing was generated"
     return None
+
+
+def _of_batch(
+    batch: Batch, endpoint: Endpoint, exchange: Exchange, prompt: Prompt, identity: Identity
+) -> Iterator[Share]:
+    for part in batch.parts:
+        names = price_names.names(endpoint, exchange, prompt, Answer(model=part.model), identity)
+        yield Share(
+            tuple(names),
+            {"request": part.requests, **units(part.usage)},
+            part.prompt,
+            part.geo,
+        )
 
 
 def _is_refused(endpoint: Endpoint, exchange: Exchange) -> bool:
@@ -203,11 +225,12 @@ def _price_share(share: Share, rests: Basis, table: PriceTable) -> Cost | Unpric
         provider=rests.provider,
         at=rests.at,
         tier=rests.tier,
-        geo=rests.geo,
+        geo=share.geo or rests.geo,
         host=rests.host,
         path=rests.path,
         speed=rests.speed,
         attributes=rests.attributes,
+        prompt=share.prompt,
     )
 
 

@@ -94,6 +94,7 @@ class Reader:
         answer, streaming, first_content = step(
             "response", lambda: _answer(dialect, exchange, endpoint, prompt), unread
         )
+        endpoint = _batch(endpoint, exchange, answer)
         endpoint, asked = step(
             "job",
             lambda: self._jobs.settle(endpoint, prompt, answer, len(exchange.request_body)),
@@ -237,6 +238,15 @@ class Reader:
                 lambda media: f'"[media left out: {len(media.group()) - 2:,} characters]"', text
             )
         return self._redactor.text(text, secrets)
+
+
+def _batch(endpoint: Endpoint, exchange: Exchange, answer: Answer) -> Endpoint:
+    """Return what an answer with the results of a batch is an answer to, which the path alone may not tell."""
+    if answer.batch is None:
+        return endpoint
+    if exchange.ending != "complete" or exchange.response_truncated:
+        answer.job = "part"
+    return replace(endpoint, operation="batch", counted=True)
 
 
 def _lacks_output(answer: Answer) -> bool:

@@ -19,7 +19,7 @@ from llmitm.wire import jsontext, multipart
 from llmitm.wire.encodings import ContentDecoder, decode
 from llmitm.wire.event_stream import EventStreamDecoder
 from llmitm.wire.frames import Frame, FrameDecoder
-from llmitm.wire.lines import ArrayDecoder, LineDecoder
+from llmitm.wire.lines import TOO_LONG, ArrayDecoder, LineDecoder
 from llmitm.wire.sse import SseDecoder
 
 _FAILED = 400
@@ -28,6 +28,8 @@ _SSE_START = re.compile(rb"(?:data|event|id|retry)?:")
 _LINES = re.compile(rb"\}[ \t\r]*\n[ \t\r]*\{")
 _SSE_BEGINS = (b"d", b"e", b"i", b"r")
 _LONGEST_FIELD = len(b"retry:")
+_LONGEST_LINE = 64 * 1024 * 1024
+"""Bytes of one result of a batch: pictures are in it as text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class Route:
     """A path that a dialect owns."""
 
     pattern: re.Pattern[str]
-    """Searched in the path without its query; a group `model` is the model, still percent-encoded."""
+    """Searched in the path without its query; the groups `model` and `resource` are still percent-encoded."""
     operation: Operation
     methods: tuple[str, ...] = ("POST",)
     counted: bool = True
@@ -70,6 +72,22 @@ class Assembler(ABC):
         """
 
 
+class Results(ABC):
+    """Read a body of JSON lines that is no stream, line by line, whatever its content type says."""
+
+    @abstractmethod
+    def line(self, data: bytes) -> None:
+        """Take one line."""
+
+    @abstractmethod
+    def too_long(self) -> None:
+        """Take note of a line that was too long to be kept."""
+
+    @abstractmethod
+    def answer(self, head: Head) -> Answer | None:
+        """Return what all lines say together; None where they are something else."""
+
+
 class Dialect(ABC):
     """One wire format, read and spoken."""
 
@@ -88,6 +106,10 @@ class Dialect(ABC):
         """Return a fresh assembler; None where the operation has no streams."""
         return None
 
+    def results(self, endpoint: Endpoint) -> Results | None:
+        """Return a fresh reader of lines; None where the operation has no such body."""
+        return None
+
     @abstractmethod
     def error(self, status: int, error_type: str, message: str) -> Json:
         """Return a refusal as this dialect's own error body, so that its SDK raises its own exception."""
@@ -104,6 +126,7 @@ class Dialect(ABC):
                     route_model(match),
                     route.counted,
                     route.streams,
+                    _group(match, "resource"),
                 )
         return None
 
@@ -120,8 +143,12 @@ class Dialect(ABC):
 
 def route_model(match: re.Match[str]) -> str | None:
     """Return the percent-decoded group `model` of a route, if it has one."""
-    model = match.groupdict().get("model")
-    return unquote(model) if model else None
+    return _group(match, "model")
+
+
+def _group(match: re.Match[str], name: str) -> str | None:
+    value = match.groupdict().get(name)
+    return unquote(value) if value else None
 
 
 def request_document(body: bytes, headers: Headers) -> Json:
@@ -141,6 +168,8 @@ class StreamReader:
         self._dialect = dialect
         self._head = head
         self._content = ContentDecoder(header(head.headers, "content-encoding"))
+        self._results = dialect.results(head.endpoint) if head.status < _FAILED else None
+        self._lines = LineDecoder(_LONGEST_LINE)
         self._assembler = dialect.assembler(head.endpoint)
         self._decided = False
         self._decoder: FrameDecoder | None = None
@@ -156,7 +185,9 @@ class StreamReader:
     def feed(self, data: bytes) -> bool:
         """Take a piece of the body as it was on the wire; return whether content has been seen so far."""
         data = self._content.feed(data)
-        if self._decoder is not None:
+        if self._results is not None:
+            self._add_lines(self._lines.feed(data))
+        elif self._decoder is not None:
             self._add(self._decoder.feed(data))
         elif data:
             self._pieces.append(data)
@@ -166,6 +197,10 @@ class StreamReader:
 
     def close(self) -> Answer:
         """End the body and read it."""
+        if self._results is not None:
+            self._add_lines(self._lines.flush())
+            if (answer := self._results.answer(self._head)) is not None:
+                return answer
         return self._dialect.answer(self._document(), self._head)
 
     def _decide(self) -> None:
@@ -195,6 +230,14 @@ class StreamReader:
                 payload = jsontext.parse_or_none(frame.data)
             if payload is not None and self._assembler.add(payload, frame.event):
                 self.has_content = True
+
+    def _add_lines(self, frames: Sequence[Frame]) -> None:
+        assert self._results is not None
+        for frame in frames:
+            if frame.event == TOO_LONG:
+                self._results.too_long()
+            else:
+                self._results.line(frame.data)
 
     def _document(self) -> Json:
         if self._decoder is None or self._assembler is None:
