@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from llmitm.calls import Answer, Endpoint, Exchange, Finished, Headers, Json, Prompt
-from llmitm.jobs import Jobs
+from llmitm.jobs import Jobs, Once
 from llmitm.providers import hosts
 from llmitm.reading import Reader
 from llmitm_pricing import PriceTable
@@ -42,7 +42,18 @@ def reader(tmp_path: Path) -> Reader:
     ):
         text = PRICES.format(provider=provider, model=model, unit=unit, usd=usd)
         (tmp_path / f"{provider}.toml").write_text(text, encoding="utf-8")
-    return Reader(hosts.load(), PriceTable.load(tmp_path))
+    return OnceReader(hosts.load(), PriceTable.load(tmp_path))
+
+
+class OnceReader(Reader):
+    """A reader whose jobs are charged once, as by a log."""
+
+    def __init__(self, table: hosts.HostTable, prices: PriceTable) -> None:
+        super().__init__(table, prices)
+        self._once = Once()
+
+    def read(self, exchange: Exchange) -> Finished:
+        return self._once.settle(super().read(exchange))
 
 
 def called(
@@ -77,7 +88,7 @@ def called(
 
 
 LATER = "none: charged with the answer that shows its result"
-BEFORE = "none: counted with the call that made it"
+BEFORE = "none: charged with the first answer that showed its result"
 TRANSCRIPTS = "api.assemblyai.com/v2/transcript"
 
 
@@ -165,7 +176,7 @@ def test_a_prediction_that_was_waited_for_is_charged_at_once(reader: Reader) -> 
 def settle(
     jobs: Jobs, number: int, job: Any, prompt: Prompt, size: int = 0
 ) -> tuple[Endpoint, Prompt]:
-    endpoint = Endpoint("acme", "image", None, counted=False)
+    endpoint = Endpoint("acme", "image", None, counted=job == "running")
     return jobs.settle(endpoint, prompt, Answer(response_id=str(number), job=job), size)
 
 

@@ -66,8 +66,7 @@ def basis(
     identity: Identity,
 ) -> Basis:
     """Return what the price of a finished call rests on."""
-    # The log has milliseconds: what is worked out again must fall into the same block.
-    at = datetime.fromtimestamp(int(exchange.started_at * 1000) / 1000, UTC)
+    at = _moment(exchange)
     if reason := _not_charged(endpoint, exchange, prompt, answer, outcome):
         return Basis(endpoint.provider, at, free=reason)
     measured = measure(endpoint, exchange, prompt, answer)
@@ -93,6 +92,12 @@ def basis(
         provider_usd=answer.provider_cost_usd,
         cut_off=answer.usage.source == "none" and outcome in ("cancelled", "error"),
     )
+
+
+def free(endpoint: Endpoint, exchange: Exchange, reason: str) -> Charge:
+    """Return the charge of a call that costs nothing."""
+    rests = Basis(endpoint.provider, _moment(exchange), free=reason)
+    return Charge(usd=Decimal(0), price_id=f"{NOT_CHARGED}{reason}", basis=rests)
 
 
 def price(rests: Basis, table: PriceTable) -> Charge:
@@ -159,6 +164,11 @@ def units(usage: Usage) -> dict[str, Quantity]:
             counts[unit] = count
     counts.update(usage.other)
     return counts
+
+
+def _moment(exchange: Exchange) -> datetime:
+    """Return when a call began as the log has it, so that what is worked out again falls into the same block."""
+    return datetime.fromtimestamp(int(exchange.started_at * 1000) / 1000, UTC)
 
 
 def _not_charged(

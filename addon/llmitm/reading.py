@@ -26,7 +26,7 @@ from llmitm.calls import (
     header,
 )
 from llmitm.estimate import Estimator
-from llmitm.jobs import Jobs
+from llmitm.jobs import Asked, JobId, Jobs
 from llmitm.providers import ratelimits
 from llmitm.providers.base import Dialect, Head, StreamReader, request_document
 from llmitm.providers.dialects import by_name
@@ -61,6 +61,7 @@ class Reader:
         *,
         keep_bodies: bool = True,
         redact: Sequence[str] = (),
+        recall: Callable[[JobId], Asked | None] | None = None,
     ) -> None:
         self._hosts = hosts
         self.prices = prices
@@ -68,7 +69,7 @@ class Reader:
         self._estimator = estimator
         self._keep_bodies = keep_bodies
         self._redactor = Redactor(redact)
-        self._jobs = Jobs()
+        self._jobs = Jobs(recall)
         self.faults: Counter[str] = Counter()
         """Steps that failed, by name."""
 
@@ -94,11 +95,11 @@ class Reader:
         answer, streaming, first_content = step(
             "response", lambda: _answer(dialect, exchange, endpoint, prompt), unread
         )
-        endpoint = _batch(endpoint, exchange, answer)
+        endpoint = _batch(endpoint, exchange, answer, notes)
         endpoint, asked = step(
             "job",
             lambda: self._jobs.settle(endpoint, prompt, answer, len(exchange.request_body)),
-            (endpoint, prompt),
+            Asked(endpoint, prompt),
         )
         who = step("identity", lambda: identity.identify(exchange, prompt), Identity())
         outcome, error_type, error_message = _outcome(exchange, answer)
@@ -176,6 +177,7 @@ class Reader:
             self._estimator is not None
             and (answer.usage.source == "none" or _lacks_output(answer))
             and endpoint.counted
+            and answer.job != "running"
             and endpoint.operation in _METERED
             and exchange.status is not None
             and exchange.status < _FAILED
@@ -240,10 +242,14 @@ class Reader:
         return self._redactor.text(text, secrets)
 
 
-def _batch(endpoint: Endpoint, exchange: Exchange, answer: Answer) -> Endpoint:
+def _batch(endpoint: Endpoint, exchange: Exchange, answer: Answer, notes: list[str]) -> Endpoint:
     """Return what an answer with the results of a batch is an answer to, which the path alone may not tell."""
     if answer.batch is None:
         return endpoint
+    if answer.batch.failed:
+        notes.append(
+            f"{answer.batch.failed} of {answer.batch.requests} requests of the batch failed"
+        )
     if exchange.ending != "complete" or exchange.response_truncated:
         answer.job = "part"
     return replace(endpoint, operation="batch", counted=True)

@@ -43,8 +43,8 @@ _TIDY_EVERY_SECONDS = 60.0
 class Store(Protocol):
     """Where records go."""
 
-    def write(self, batch: Sequence[Finished], losses: Mapping[str, int]) -> None:
-        """Write all of a batch, and what was lost since the last time, or nothing."""
+    def write(self, batch: Sequence[Finished], losses: Mapping[str, int]) -> Sequence[Finished]:
+        """Write all of a batch, and what was lost since the last time, or nothing; return the calls as they count."""
 
     def tidy(self) -> bool:
         """Do a bounded piece of upkeep; return whether there is more to do."""
@@ -262,7 +262,7 @@ class Recorder:
                 if self._store is None:
                     self._store = self._open_store()
                 losses = self._new_losses()
-                self._store.write(batch, losses)
+                written = self._store.write(batch, losses)
             except Exception as error:
                 if _is_of_the_store(error):
                     self._lay_down(error)
@@ -284,7 +284,7 @@ class Recorder:
                     log.exception("llmitm: a call could not be written to the log")
                     return
             else:
-                self._committed(batch, losses)
+                self._committed(written, losses)
                 return
 
     def _committed(self, batch: Sequence[Finished], losses: Mapping[str, int]) -> None:
