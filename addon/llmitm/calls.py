@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 from llmitm.basis import Basis
 
@@ -101,6 +101,9 @@ class Exchange:
     request_truncated: bool = False
     response_truncated: bool = False
     """True where the tail of the body was let through unseen, because it was too large to keep."""
+    rest: IO[bytes] | None = None
+    """The response after `chunks`, in a file without a name, where it is too long for memory and is read line by line.
+    Whoever has the exchange last closes it."""
 
 
 @dataclass(frozen=True, slots=True)

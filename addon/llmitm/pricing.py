@@ -29,7 +29,7 @@ from llmitm.calls import (
 from llmitm.measures import measure
 from llmitm.money import nano
 from llmitm.providers.fields import mapping
-from llmitm_pricing import Cost, PriceFileError, PriceTable, Unpriced
+from llmitm_pricing import Cost, Line, PriceFileError, PriceTable, Unpriced
 
 _FREE: Mapping[Operation, str] = {
     "models": "asking for models is not charged",
@@ -255,11 +255,16 @@ def _together(priced: Iterable[Cost | Unpriced]) -> Cost | Unpriced:
     for cost in costs:
         for unit, usd in cost.parts.items():
             parts[unit] = parts.get(unit, Decimal(0)) + usd
+    lines: dict[tuple[str, Decimal, Decimal], Line] = {}
+    for line in (line for cost in costs for line in cost.working):
+        price = line.unit, line.price, line.per
+        before = lines.get(price)
+        lines[price] = line if before is None else before.with_more(line)
     return Cost(
         usd=sum((cost.usd for cost in costs), Decimal(0)),
         price_id=" + ".join(dict.fromkeys(cost.price_id for cost in costs)),
         parts=parts,
-        working=tuple(line for cost in costs for line in cost.working),
+        working=tuple(lines.values()),
         notes=tuple(dict.fromkeys(note for cost in costs for note in cost.notes)),
     )
 

@@ -40,6 +40,7 @@ from llmitm_pricing import PriceTable
 log = logging.getLogger("llmitm")
 
 _FAILED = 400
+_PIECE_BYTES = 65_536
 _METERED = ("chat", "completion", "embedding")
 """Operations whose tokens are worth an estimate where the provider reports none."""
 _LONGEST_MEDIA = 65_536
@@ -75,6 +76,13 @@ class Reader:
 
     def read(self, exchange: Exchange) -> Finished:
         """Return the record of an exchange. Does not raise."""
+        try:
+            return self._read(exchange)
+        finally:
+            if exchange.rest is not None:
+                exchange.rest.close()
+
+    def _read(self, exchange: Exchange) -> Finished:
         notes: list[str] = []
 
         def step[T](name: str, work: Callable[[], T], otherwise: T) -> T:
@@ -127,7 +135,8 @@ class Reader:
             first_content,
             limits,
             request_bytes=len(exchange.request_body),
-            response_bytes=sum(map(len, exchange.chunks)),
+            response_bytes=sum(map(len, exchange.chunks))
+            + (exchange.rest.tell() if exchange.rest else 0),
             client_retry=identity.client_retry(exchange),
         )
         secrets = step("secrets", lambda: self._strike_out(record), None)
@@ -282,6 +291,10 @@ def _answer(
             first_content = exchange.chunk_times[number] if exchange.chunk_times else None
             reader.feed(b"".join(exchange.chunks[number + 1 :]))
             break
+    if exchange.rest is not None:
+        exchange.rest.seek(0)
+        while piece := exchange.rest.read(_PIECE_BYTES):
+            reader.feed(piece)
     return reader.close(), reader.streamed, first_content
 
 
@@ -314,6 +327,8 @@ def _request_text(exchange: Exchange, prompt: Prompt) -> str | None:
 
 def _response_text(record: Finished) -> str | None:
     exchange = record.exchange
+    if exchange.rest is not None:
+        return None
     if record.streaming and record.answer.document is not None:
         return jsontext.compact(record.answer.document)
     body = b"".join(exchange.chunks)
@@ -348,4 +363,6 @@ def _truncated(exchange: Exchange) -> list[str]:
         notes.append("the request was too large to keep: its end passed unseen")
     if exchange.response_truncated:
         notes.append("the response was too large to keep: its end passed unseen")
+    if exchange.rest is not None:
+        notes.append("the response is too large for the log, which has its sums only")
     return notes

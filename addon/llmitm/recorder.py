@@ -154,6 +154,7 @@ class Recorder:
         free = self._most_bytes - (self._bytes_in - self._bytes_out)
         if self._closing.is_set() or self._queue.qsize() >= self._most_waiting:
             self.counters.dropped_calls += 1
+            _close_rest(exchange)
             return
         dropped = None
         if size > free:
@@ -161,6 +162,8 @@ class Recorder:
             exchange.request_body, dropped = b"", "request"
             size = _response_size(exchange)
             if size > free + self._most_bytes // 4:
+                _close_rest(exchange)
+                exchange.response_truncated = True
                 exchange.chunks, exchange.chunk_times, dropped, size = (
                     [],
                     [],
@@ -335,6 +338,7 @@ class Recorder:
             item = self._queue.get()
             if isinstance(item, _Waiting):
                 self.counters.lost_calls += 1
+                _close_rest(item.exchange)
             elif item is not None:
                 item.set()
         if self._store is not None:
@@ -344,6 +348,12 @@ class Recorder:
 
 def _response_size(exchange: Exchange) -> int:
     return sum(map(len, exchange.chunks)) + _CHUNK_BYTES * len(exchange.chunks)
+
+
+def _close_rest(exchange: Exchange) -> None:
+    if exchange.rest is not None:
+        exchange.rest.close()
+        exchange.rest = None
 
 
 def _is_of_the_store(error: Exception) -> bool:
