@@ -79,9 +79,27 @@ class GeminiResources(GeminiDialect):
             return results
         answer = super().answer(document, head)
         answer.usage, answer.reported = Usage(), ReportedUsage()
+        _read_job(answer, mapping(document), head)
         # An endpoint of one's own has a number for a name, whatever model is behind it.
         read_predictions(answer, document)
         return answer
+
+
+def _read_job(answer: Answer, operation: dict[str, Json], head: Head) -> None:
+    """Read a video as the job that it is. Google does not charge for one that it did not make.
+
+    https://ai.google.dev/gemini-api/docs/video
+    """
+    name = filled(operation.get("name"))
+    if head.endpoint.operation == "video" and name:
+        answer.response_id, answer.job = name, "running"
+    elif operation.get("done") is True and _films(mapping(operation.get("response"))):
+        answer.response_id, answer.job = name, "done"
+
+
+def _films(response: dict[str, Json]) -> list[Json]:
+    inner = mapping(response.get("generateVideoResponse"))
+    return items(response.get("videos")) or items(inner.get("generatedSamples"))
 
 
 def _inlined(document: Json, head: Head) -> Answer | None:
