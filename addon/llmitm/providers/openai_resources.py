@@ -2,8 +2,8 @@
 
 These answers describe things that are kept, and are read for their id and error only: the model that an assistant
 or a batch names has not answered anything. A `GET` returns what an earlier call has made, so it is never counted:
-but for the results of a batch, which are a file like others until its lines are seen. They are what a batch is
-charged for.
+but for the results of a batch, which are a file like others until its lines are seen, and for a fine-tuning job that
+has succeeded. They are what a batch and a training are charged for.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from llmitm.calls import Answer, Endpoint, Json, Operation, ReportedUsage, Usage
 from llmitm.providers import openai_batch
 from llmitm.providers.base import Assembler, Head, Results, Route
 from llmitm.providers.batch_results import BatchResults
-from llmitm.providers.fields import items, mapping
+from llmitm.providers.fields import count, filled, items, mapping
 from llmitm.providers.openai_base import OpenAIDialect
 
 _NOT_POST = ("GET", "DELETE", "PUT", "PATCH", "HEAD")
@@ -42,6 +42,12 @@ class OpenAIResources(OpenAIDialect):
         ),
         # Mistral's, which may hold their results.
         Route(re.compile(r"/batch/jobs/(?P<resource>[^/]+)/?$"), "batch", ("GET",), counted=False),
+        Route(
+            re.compile(r"/fine_tuning/jobs/(?P<resource>[^/]+)/?$"),
+            "other",
+            ("GET",),
+            counted=False,
+        ),
         *(
             Route(re.compile(path + _BELOW), operation, methods, counted="POST" in methods)
             for path, operation in _PATHS
@@ -69,6 +75,9 @@ class OpenAIResources(OpenAIDialect):
         answer = super().answer(document, head)
         answer.model, answer.service_tier, answer.provider_cost_usd = None, None, None
         answer.usage, answer.reported = Usage(), ReportedUsage()
+        job = mapping(document)
+        if job.get("object") == "fine_tuning.job":
+            _read_training(answer, job)
         return answer
 
 
@@ -84,6 +93,21 @@ def _outputs(document: Json, head: Head) -> Answer | None:
     for output in items(job.get("outputs")):
         results.add(output)
     return results.answer(head)
+
+
+def _read_training(answer: Answer, job: dict[str, Json]) -> None:
+    """Read a fine-tuning job: it is charged by the tokens that it was trained on.
+
+    But for reinforcement, which is charged by the time that it took and which no answer tells.
+    https://platform.openai.com/docs/api-reference/fine-tuning/object
+    """
+    status, tokens = filled(job.get("status")), count(job.get("trained_tokens"))
+    if status in ("validating_files", "queued", "running", "paused"):
+        answer.job = "running"
+    elif status == "succeeded":
+        answer.job, answer.model = "done", filled(job.get("model"))
+        if tokens is not None and mapping(job.get("method")).get("type") != "reinforcement":
+            answer.usage = Usage("reported", other={"training": tokens})
 
 
 class LastEvent(Assembler):
