@@ -154,6 +154,33 @@ def test_what_the_provider_says_itself_is_added_up() -> None:
     assert read(fetched(url, lines([*told, openai(1)]))).charge.provider_usd is None
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "api.groq.com/openai/v1/files/f1/content",
+        "api.together.xyz/v1/files/f1/content",
+        "api.mistral.ai/v1/files/f1/content",
+        "example.openai.azure.com/openai/files/f1/content?api-version=2024-10-21",
+        "example.openai.azure.com/openai/v1/files/f1/content",
+        "dashscope.aliyuncs.com/compatible-mode/v1/files/f1/content",
+    ],
+)
+def test_others_have_the_same_files(url: str) -> None:
+    record = read(fetched(url, lines([openai(100)])))
+    assert record.answer.response_id == "f1"
+    assert row(record)["batch_requests"] == 1
+
+
+def test_geminis_results_may_be_a_file() -> None:
+    usage = {"promptTokenCount": 10, "candidatesTokenCount": 2, "totalTokenCount": 12}
+    response = {"candidates": [], "modelVersion": "gemini-2.5-flash", "usageMetadata": usage}
+    results = [{"key": "r1", "response": response}, {"key": "r2", "error": {"code": 3}}]
+    url = "generativelanguage.googleapis.com/download/v1beta/files/f1:download?alt=media"
+    record = read(fetched(url, lines(results)))
+    assert record.charge.usd == (10 * Decimal("0.15") + 2 * Decimal("1.25")) / 1_000_000
+    assert "1 of 2 requests of the batch failed" in record.notes
+
+
 PART = "only a part of the batch's results was seen"
 
 

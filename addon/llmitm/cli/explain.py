@@ -99,7 +99,7 @@ class _Explainer:
         """Return the record of an exchange."""
         if self._hosts.find(exchange.host, exchange.port) is not None:
             return self._jobs.settle(self._known.read(exchange))
-        call = self._unknown.read(exchange)
+        call = self._jobs.settle(self._unknown.read(exchange))
         note = (
             f"{exchange.host} is not in the table of LLM hosts: the proxy would pass this on unread"
         )
