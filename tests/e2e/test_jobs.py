@@ -124,3 +124,26 @@ def test_a_response_in_the_background(local_provider: LocalProvider, tmp_path: P
     assert [bool(cost) for cost in charged].count(True) == 1
     assert all(cost is not None for cost in charged)
     assert charged[-2:] == [0, 0]
+
+
+def test_results_that_are_too_long_for_memory(
+    local_provider: LocalProvider, tmp_path: Path
+) -> None:
+    usage = {"prompt_tokens": 100, "completion_tokens": 10}
+    message = {"message": {"role": "assistant", "content": "x" * 100_000}}
+    body = {
+        "object": "chat.completion",
+        "model": "gpt-4o-mini",
+        "choices": [message],
+        "usage": usage,
+    }
+    line = {"custom_id": "r", "response": {"status_code": 200, "body": body}, "error": None}
+    content = (json.dumps(line).encode() + b"\n") * 200
+    with running_proxy("llmitm", Home(tmp_path / "home"), local_provider) as proxy:
+        path = f"/openai/v1/files/{upload(proxy, content)}/content"
+        assert fetch(proxy, path).rstrip(b"\r\n") == content.rstrip(b"\n")
+        row = proxy.wait_for_rows(2)[-1]
+    assert (row["batch_requests"], row["input_tokens"]) == (200, 20_000)
+    assert row["cost_nanousd"] == 200 * (100 * 75 + 10 * 300)
+    assert row["response_bytes"] >= len(content) - 1
+    assert "too large for the log" in row["notes"]
