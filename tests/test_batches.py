@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -181,6 +182,7 @@ def test_geminis_results_may_be_a_file() -> None:
     assert "1 of 2 requests of the batch failed" in record.notes
 
 
+BROKEN = [gzip.compress(lines([openai(1)])), b"\x1f\x8bno gzip"]
 PART = "only a part of the batch's results was seen"
 
 
@@ -192,8 +194,9 @@ PART = "only a part of the batch's results was seen"
         fetched(CONTENT, lines([openai(1)]), status=206),
         fetched(CONTENT, lines([openai(1)]) + b'{"custom_id": "r2", "resp'),
         fetched(CONTENT, lines([openai(1), {"odd": 1}])),
+        fetched(CONTENT, b"", chunks=BROKEN, response_headers=[("content-encoding", "gzip")]),
     ],
-    ids=["hung up", "too large", "a range", "a line that was cut off", "another line"],
+    ids=["hung up", "too large", "a range", "a line that was cut off", "another line", "broken"],
 )
 def test_a_part_of_the_results_is_unpriced_and_not_what_counts(exchange: Exchange) -> None:
     record = read(exchange)
@@ -235,7 +238,7 @@ def test_what_waits_in_a_file_is_read_with_the_rest() -> None:
     assert record.answer.usage.input_tokens == 50_000
     assert record.response_bytes == len(body)
     assert record.response_text is None
-    assert "the response is too large for the log, which has its sums only" in record.notes
+    assert "the response is too large to be kept in the log" in record.notes
 
 
 def _limits() -> list[int]:

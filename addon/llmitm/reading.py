@@ -364,5 +364,5 @@ def _truncated(exchange: Exchange) -> list[str]:
     if exchange.response_truncated:
         notes.append("the response was too large to keep: its end passed unseen")
     if exchange.rest is not None:
-        notes.append("the response is too large for the log, which has its sums only")
+        notes.append("the response is too large to be kept in the log")
     return notes

@@ -163,7 +163,6 @@ class Recorder:
             size = _response_size(exchange)
             if size > free + self._most_bytes // 4:
                 _close_rest(exchange)
-                exchange.response_truncated = True
                 exchange.chunks, exchange.chunk_times, dropped, size = (
                     [],
                     [],

@@ -146,4 +146,4 @@ def test_results_that_are_too_long_for_memory(
     assert (row["batch_requests"], row["input_tokens"]) == (200, 20_000)
     assert row["cost_nanousd"] == 200 * (100 * 75 + 10 * 300)
     assert row["response_bytes"] >= len(content) - 1
-    assert "too large for the log" in row["notes"]
+    assert "too large to be kept in the log" in row["notes"]

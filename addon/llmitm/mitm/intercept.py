@@ -33,6 +33,8 @@ from llmitm.wire import jsontext
 
 _EXCHANGE = "llmitm_exchange"
 _BY_LINES = "llmitm_by_lines"
+_MEDIA = ("audio/", "video/", "image/")
+"""Files that have no lines."""
 _ASK_USAGE = "llmitm_ask_usage"
 _REQUEST_ID = "helicone-request-id"
 _STREAMED_UPLOADS = 32 * 1024 * 1024
@@ -150,7 +152,8 @@ class Intercept:
         if exchange.usage_injected and _is_plain_event_stream(response):
             remover = usage_chunk.UsageRemover()
             _without_length(response)
-        to_file: bool = flow.metadata.get(_BY_LINES, False)
+        kind: str = response.headers.get("content-type", "").lower()
+        to_file = _BY_LINES in flow.metadata and not kind.startswith(_MEDIA)
         response.stream = ResponseTee(exchange, remover, to_file=to_file)
         if exchange.request_id:
             response.headers["Helicone-Id"] = exchange.request_id

@@ -80,8 +80,8 @@ class Results(ABC):
         """Take one line."""
 
     @abstractmethod
-    def too_long(self) -> None:
-        """Take note of a line that was too long to be kept."""
+    def unread(self) -> None:
+        """Take note of something that could not be read."""
 
     @abstractmethod
     def answer(self, head: Head) -> Answer | None:
@@ -199,6 +199,8 @@ class StreamReader:
         """End the body and read it."""
         if self._results is not None:
             self._add_lines(self._lines.flush())
+            if self._content.broken:
+                self._results.unread()
             if (answer := self._results.answer(self._head)) is not None:
                 return answer
         return self._dialect.answer(self._document(), self._head)
@@ -235,7 +237,7 @@ class StreamReader:
         assert self._results is not None
         for frame in frames:
             if frame.event == TOO_LONG:
-                self._results.too_long()
+                self._results.unread()
             else:
                 self._results.line(frame.data)
 

@@ -75,8 +75,8 @@ class BatchResults(Results):
         if not self._is_other:
             self.add(jsontext.parse_or_none(data))
 
-    def too_long(self) -> None:
-        """Take note of a line that was too long to read."""
+    def unread(self) -> None:
+        """Take note of something that could not be read."""
         self._unread += 1
 
     def add(self, document: Json) -> None:
