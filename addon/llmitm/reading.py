@@ -26,7 +26,7 @@ from llmitm.calls import (
     header,
 )
 from llmitm.estimate import Estimator
-from llmitm.jobs import Jobs
+from llmitm.jobs import Asked, JobId, Jobs
 from llmitm.providers import limit_bodies, ratelimits, waits
 from llmitm.providers.base import Dialect, Head, StreamReader, request_document
 from llmitm.providers.dialects import by_name
@@ -40,6 +40,7 @@ from llmitm_pricing import PriceTable
 log = logging.getLogger("llmitm")
 
 _FAILED = 400
+_PIECE_BYTES = 65_536
 _METERED = ("chat", "completion", "embedding")
 """Operations whose tokens are worth an estimate where the provider reports none."""
 _LONGEST_MEDIA = 65_536
@@ -64,6 +65,7 @@ class Reader:
         *,
         keep_bodies: bool = True,
         redact: Sequence[str] = (),
+        recall: Callable[[JobId], Asked | None] | None = None,
     ) -> None:
         self._hosts = hosts
         self.prices = prices
@@ -71,12 +73,19 @@ class Reader:
         self._estimator = estimator
         self._keep_bodies = keep_bodies
         self._redactor = Redactor(redact)
-        self._jobs = Jobs()
+        self._jobs = Jobs(recall)
         self.faults: Counter[str] = Counter()
         """Steps that failed, by name."""
 
     def read(self, exchange: Exchange) -> Finished:
         """Return the record of an exchange. Does not raise."""
+        try:
+            return self._read(exchange)
+        finally:
+            if exchange.rest is not None:
+                exchange.rest.close()
+
+    def _read(self, exchange: Exchange) -> Finished:
         notes: list[str] = []
 
         def step[T](name: str, work: Callable[[], T], otherwise: T) -> T:
@@ -98,10 +107,11 @@ class Reader:
         answer, streaming, first_content = step(
             "response", lambda: _answer(dialect, exchange, endpoint, prompt, notes), unread
         )
+        endpoint = _batch(endpoint, exchange, answer, notes)
         endpoint, asked = step(
             "job",
             lambda: self._jobs.settle(endpoint, prompt, answer, len(exchange.request_body)),
-            (endpoint, prompt),
+            Asked(endpoint, prompt),
         )
         if answer.blocked:
             notes.append(f"a filter of the provider's stopped the {answer.blocked}")
@@ -136,7 +146,8 @@ class Reader:
             limits,
             wait,
             request_bytes=len(exchange.request_body),
-            response_bytes=sum(map(len, exchange.chunks)),
+            response_bytes=sum(map(len, exchange.chunks))
+            + (exchange.rest.tell() if exchange.rest else 0),
             client_retry=identity.client_retry(exchange),
         )
         secrets = step("secrets", lambda: self._strike_out(record), None)
@@ -190,6 +201,7 @@ class Reader:
             self._estimator is not None
             and (answer.usage.source == "none" or _lacks_output(answer))
             and endpoint.counted
+            and answer.job != "running"
             and endpoint.operation in _METERED
             and exchange.status is not None
             and exchange.status < _FAILED
@@ -254,6 +266,19 @@ class Reader:
         return self._redactor.text(text, secrets)
 
 
+def _batch(endpoint: Endpoint, exchange: Exchange, answer: Answer, notes: list[str]) -> Endpoint:
+    """Return what an answer with the results of a batch is an answer to, which the path alone may not tell."""
+    if answer.batch is None:
+        return endpoint
+    if answer.batch.failed:
+        notes.append(
+            f"{answer.batch.failed} of {answer.batch.requests} requests of the batch failed"
+        )
+    if exchange.ending != "complete" or exchange.response_truncated:
+        answer.job = "part"
+    return replace(endpoint, operation="batch", counted=True)
+
+
 def _lacks_output(answer: Answer) -> bool:
     """Return whether usage was reported without its output: a stream that broke off has only the prompt's."""
     return answer.usage.output_tokens is None and answer.text is not None
@@ -296,6 +321,10 @@ def _answer(
             first_content = exchange.chunk_times[number] if exchange.chunk_times else None
             reader.feed(b"".join(exchange.chunks[number + 1 :]))
             break
+    if exchange.rest is not None:
+        exchange.rest.seek(0)
+        while piece := exchange.rest.read(_PIECE_BYTES):
+            reader.feed(piece)
     answer = reader.close()
     if reader.is_cut:
         notes.append(f"the response {_CUT}")
@@ -345,6 +374,8 @@ def _request_text(exchange: Exchange, prompt: Prompt) -> str | None:
 
 def _response_text(record: Finished) -> str | None:
     exchange = record.exchange
+    if exchange.rest is not None:
+        return None
     if record.streaming and record.answer.document is not None:
         return jsontext.compact(record.answer.document)
     body = b"".join(exchange.chunks)
@@ -379,4 +410,6 @@ def _truncated(exchange: Exchange) -> list[str]:
         notes.append("the request was too large to keep: its end passed unseen")
     if exchange.response_truncated:
         notes.append("the response was too large to keep: its end passed unseen")
+    if exchange.rest is not None:
+        notes.append("the response is too large to be kept in the log")
     return notes

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from llmitm.calls import Exchange
 from llmitm.mitm import tee
 from llmitm.mitm.guard import faults
@@ -41,6 +43,28 @@ def test_what_is_too_large_passes_unseen() -> None:
     assert passed == 6 * len(block)
     assert sum(map(len, seen.chunks)) == tee.LONGEST_KEPT
     assert seen.response_truncated
+
+
+def test_what_is_read_by_lines_goes_on_in_a_file() -> None:
+    seen = exchange()
+    tap = ResponseTee(seen, to_file=True)
+    block = bytes(16 * 1024 * 1024)
+    assert sum(len(tap(block)) for _ in range(6)) == 6 * len(block)
+    assert seen.rest is not None
+    with seen.rest:
+        assert len(b"".join(seen.chunks)) + seen.rest.tell() == 6 * len(block)
+    assert not seen.response_truncated
+
+
+def test_a_file_that_cannot_be_written_loses_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tee, "TemporaryFile", lambda: open("/dev/full", "wb", buffering=0))  # noqa: SIM115, PTH123
+    seen = exchange()
+    tap = ResponseTee(seen, to_file=True)
+    block = bytes(16 * 1024 * 1024)
+    assert all(tap(block) is block for _ in range(3))
+    assert seen.response_truncated
+    assert seen.rest is not None
+    seen.rest.close()
 
 
 def test_the_start_of_an_upload_is_kept() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 
 from llmitm.home import Home
 from llmitm.mitm.callers import Callers
@@ -16,12 +17,21 @@ from llmitm.providers.hosts import HostTable
 from llmitm.readers import FollowingReader, reader
 from llmitm.recorder import Recorder
 from llmitm.settings import Settings
+from llmitm.store import jobs
 
 
 def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = False) -> list[object]:
     """Return the addons that make mitmproxy llmitm, and start the recorder behind them."""
     console = Console(quiet)
-    read = FollowingReader(reader(home, settings.log, hosts, keep_bodies=settings.log.bodies))
+    read = FollowingReader(
+        reader(
+            home,
+            settings.log,
+            hosts,
+            keep_bodies=settings.log.bodies,
+            recall=partial(jobs.recall, home.database),
+        )
+    )
     recorder = Recorder.open(home.database, read, settings.log, console.recorded)
     recorder.start()
     tunnel = Tunnel(hosts, os.environ.get("LLMITM_LABEL"))  # set by `llmitm run`

@@ -27,11 +27,15 @@ from llmitm.policy.control import (
     signed_headers,
     without_helicone_key,
 )
+from llmitm.providers.dialects import by_name
 from llmitm.providers.hosts import HostTable
 from llmitm.tags import decode as decode_userinfo
 from llmitm.wire import jsontext
 
 _EXCHANGE = "llmitm_exchange"
+_BY_LINES = "llmitm_by_lines"
+_MEDIA = ("audio/", "video/", "image/")
+"""Files that have no lines."""
 _ASK_USAGE = "llmitm_ask_usage"
 _REQUEST_ID = "helicone-request-id"
 _STREAMED_UPLOADS = 32 * 1024 * 1024
@@ -92,6 +96,8 @@ class Intercept:
             exchange.request_id = request_id(told) or str(uuid4())
         flow.metadata[_EXCHANGE] = exchange
         self.in_flight += 1
+        if endpoint.dialect and by_name(endpoint.dialect).results(endpoint) is not None:
+            flow.metadata[_BY_LINES] = True
         if _is_large_upload(request, endpoint):
             request.stream = RequestTee(exchange)
         elif self._ask_usage and entry.stream_usage and endpoint.dialect in _USAGE_DIALECTS:
@@ -150,7 +156,9 @@ class Intercept:
         if exchange.usage_injected and _is_plain_event_stream(response):
             remover = usage_chunk.UsageRemover()
             _without_length(response)
-        response.stream = ResponseTee(exchange, remover)
+        kind: str = response.headers.get("content-type", "").lower()
+        to_file = _BY_LINES in flow.metadata and not kind.startswith(_MEDIA)
+        response.stream = ResponseTee(exchange, remover, to_file=to_file)
         if exchange.request_id:
             response.headers["Helicone-Id"] = exchange.request_id
 
