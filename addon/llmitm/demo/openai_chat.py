@@ -155,13 +155,15 @@ def _deltas(said: Said, digest: str) -> Iterator[Json]:
 class _Extras:
     """What a stream has beside its text."""
 
-    usage: Literal["own chunk", "last chunk"] | None
+    usage: Literal["own chunk", "last chunk", "x_groq"] | None
     padding: bool
 
     @classmethod
     def of(cls, host: str, options: Json) -> _Extras:
         if host in USAGE_UNASKED:
             return cls("last chunk", padding=False)
+        if host == "api.groq.com":
+            return cls("x_groq", padding=False)
         padding = options.get("include_obfuscation", True)
         return cls("own chunk" if options.get("include_usage") else None, padding)
 
@@ -174,8 +176,11 @@ def _chunks(
         body = head | {"choices": [choice]}
         if extras.usage == "own chunk":
             body["usage"] = None
-        elif extras.usage == "last chunk" and finish is not None and index == choices - 1:
-            body["usage"] = usage(tokens)
+        elif finish is not None and index == choices - 1:
+            if extras.usage == "last chunk":
+                body["usage"] = usage(tokens)
+            elif extras.usage == "x_groq":
+                body["x_groq"] = {"id": f"req_{digest[:24]}", "usage": usage(tokens)}
         if extras.padding:
             body["obfuscation"] = (digest * 2)[number % 16 : number % 16 + 3 + number % 11]
         return event(body)
