@@ -69,7 +69,9 @@ def _ask(document: Json) -> Ask:
     blocks = _blocks(document)
     marked = [at for at, block in enumerate(blocks) if block.get("cache_control")]
     written = blocks[: marked[-1] + 1] if marked else []
-    last = messages[-1].get("content") if messages else ""
+    # Claude Code puts a message of the system after the user's.
+    spoken = [message for message in messages if message.get("role") != "system"]
+    last = spoken[-1].get("content") if spoken else ""
     answered = isinstance(last, list) and any(part.get("type") == "tool_result" for part in last)
     choice = (document.get("tool_choice") or {}).get("type")
     offered = [] if answered or choice == "none" else document.get("tools") or []

@@ -49,6 +49,12 @@ def usage(tokens: Tokens) -> Json:
     }
 
 
+def question(messages: list[Json]) -> str:
+    """Return the newest message's text; aider puts a message of the system after the user's."""
+    spoken = [message for message in messages if message.get("role") != "system"]
+    return " ".join(texts((spoken or messages or [""])[-1]))
+
+
 def ask(document: Json) -> Ask:
     """Read a chat request."""
     messages = required(document, "messages", list)
@@ -59,7 +65,7 @@ def ask(document: Json) -> Ask:
     form = document.get("response_format") or {}
     return Ask(
         prompt="\n".join(each),
-        question=each[-1] if each else "",
+        question=question(messages),
         limit=document.get("max_completion_tokens") or document.get("max_tokens"),
         tools=[
             Tool(tool["function"]["name"], tool["function"].get("parameters"))

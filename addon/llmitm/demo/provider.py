@@ -41,6 +41,7 @@ HOSTS = (
     "api.perplexity.ai",
     "openrouter.ai",
     "*.openai.azure.com",
+    "chatgpt.com",
     "localhost",
     "127.0.0.1",
 )
