@@ -134,8 +134,13 @@ def message(request: Request, desk: Desk, match: re.Match[str]) -> Reply:
         reply = event_reply(list(_events(body, request.digest)))
     else:
         reply = json_reply(body)
-    reply.model, reply.text, reply.tokens = body["model"], said.text or said.refusal, said.tokens
-    reply.finish = body["stop_reason"]
+    reply.model, reply.text, reply.finish = (
+        body["model"],
+        said.text or said.refusal,
+        body["stop_reason"],
+    )
+    # It reports no reasoning by itself.
+    reply.tokens = replace(said.tokens, reasoning=0)
     return reply
 
 

@@ -10,6 +10,7 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Iterator
+from dataclasses import replace
 from urllib.parse import unquote
 
 from llmitm.calls import Json
@@ -100,9 +101,7 @@ def converse(request: Request, desk: Desk, match: re.Match[str]) -> Reply:
 def _noted(reply: Reply, said: Said, model: str, finish: str) -> Reply:
     # It reports no reasoning by itself.
     reply.model, reply.text, reply.finish = model, said.text or said.refusal, finish
-    reply.tokens = Tokens(
-        said.tokens.input, said.tokens.output, said.tokens.cached, said.tokens.cache_write
-    )
+    reply.tokens = replace(said.tokens, reasoning=0)
     return reply
 
 

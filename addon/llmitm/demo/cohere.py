@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from llmitm.calls import Json
 from llmitm.demo.desk import Desk, Dialect, required, route, texts
@@ -77,7 +78,7 @@ def chat(request: Request, desk: Desk, match: re.Match[str]) -> Reply:
     reply = event_reply(list(_events(body))) if document.get("stream") else json_reply(body)
     reply.model, reply.text, reply.finish = model, said.text or said.refusal, _finish(said)
     # It reports no reasoning by itself.
-    reply.tokens = Tokens(said.tokens.input, said.tokens.output, said.tokens.cached)
+    reply.tokens = replace(said.tokens, reasoning=0)
     return reply
 
 

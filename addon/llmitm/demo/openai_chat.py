@@ -173,6 +173,15 @@ class _Extras:
         padding = options.get("include_obfuscation", True)
         return cls("own chunk" if options.get("include_usage") else None, padding)
 
+    def in_last_chunk(self, tokens: Tokens, digest: str) -> Json:
+        """Return what the last choice's last chunk has beside it."""
+        match self.usage:
+            case "last chunk":
+                return {"usage": usage(tokens)}
+            case "x_groq":
+                return {"x_groq": {"id": f"req_{digest[:24]}", "usage": usage(tokens)}}
+        return {}
+
 
 def _chunks(
     head: Json, said: Said, tokens: Tokens, choices: int, extras: _Extras, digest: str
@@ -183,10 +192,7 @@ def _chunks(
         if extras.usage == "own chunk":
             body["usage"] = None
         elif finish is not None and index == choices - 1:
-            if extras.usage == "last chunk":
-                body["usage"] = usage(tokens)
-            elif extras.usage == "x_groq":
-                body["x_groq"] = {"id": f"req_{digest[:24]}", "usage": usage(tokens)}
+            body |= extras.in_last_chunk(tokens, digest)
         if extras.padding:
             body["obfuscation"] = (digest * 2)[number % 16 : number % 16 + 3 + number % 11]
         return event(body)

@@ -7,6 +7,7 @@ can check a count. Where tools are offered the first one is called, unless the q
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Sequence
@@ -125,7 +126,10 @@ def _asked_for(ask: Ask) -> ToolUse | None:
     """Return the call that the question spells out, if it is of a tool on offer."""
     names = {tool.name for tool in ask.tools}
     for match in _CALL.finditer(ask.question):
-        if match[1] in names:
+        if match[1] not in names:
+            continue
+        # A question that is quoted inside another is no JSON.
+        with contextlib.suppress(ValueError):
             arguments, _ = json.JSONDecoder().raw_decode(ask.question, match.end())
             return ToolUse(match[1], json.dumps(arguments, ensure_ascii=False))
     return None

@@ -11,9 +11,7 @@ def _text(model):
 
 
 def _streamed(model):
-    stream = completion(
-        model=model, messages=MESSAGES, api_key="none", max_tokens=200, stream=True
-    )
+    stream = completion(model=model, messages=MESSAGES, api_key="none", max_tokens=200, stream=True)
     return "".join(chunk.choices[0].delta.content or "" for chunk in stream)
 
 
