@@ -86,7 +86,7 @@ def _environment(
     program: Program, place: Path, binary: Path, provider: LocalProvider
 ) -> dict[str, str]:
     """Return the user's environment without proxies and keys of their own, in another home."""
-    kept = ("PATH", "LANG", "TERM", "TMPDIR", "PYTHONPATH")
+    kept = ("PATH", "LANG", "TERM", "TMPDIR")
     path = os.pathsep.join((str(binary.parent), os.environ["PATH"]))
     return {name: os.environ[name] for name in kept if name in os.environ} | {
         "PATH": path,

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from e2e.clients import PYTHON
 from harness import ROOT, ProxyProcess, running_proxy, until
 from llmitm.calls import header
 from llmitm.demo.log import Entry
@@ -23,20 +24,6 @@ from llmitm.home import Home
 CLIENTS = Path(__file__).parent / "clients"
 NODE = ROOT / "tests" / "node"
 
-PYTHON = {
-    "openai_sdk": "openai",
-    "anthropic_sdk": "anthropic",
-    "google_genai": "google.genai",
-    "mistral_sdk": "mistralai",
-    "groq_sdk": "groq",
-    "cohere_sdk": "cohere",
-    "langchain": "langchain_openai",
-    "litellm_library": "litellm",
-    "pydantic_ai_library": "pydantic_ai",
-    "requests_library": "requests",
-    "aiohttp_library": "aiohttp",
-}
-"""Client program: the package that it needs."""
 OLDER = Path(sys.prefix) / "older" / "bin" / "python"
 """The environment of the dependency group `older`, which scripts/test makes."""
 STREAMS = ("text/event-stream", "application/vnd.amazon.eventstream")
@@ -65,6 +52,7 @@ def has(package: str) -> bool:
 def run_client(command: list[str], proxy: ProxyProcess, **more: Any) -> list[dict[str, Any]]:
     """Run a client program behind the proxy and return what it printed."""
     environment = proxy.environment() | more.pop("environment", {})
+    environment["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # it would fetch a price list from GitHub
     done = subprocess.run(
         command, env=environment, capture_output=True, text=True, timeout=120, check=False, **more
     )

@@ -39,9 +39,17 @@ def gemini_stream():
     return _streamed(MODELS[2])
 
 
-async def openai_async():
-    answer = await acompletion(model=MODELS[0], messages=MESSAGES, api_key="none")
+async def _asked_async(model):
+    answer = await acompletion(model=model, messages=MESSAGES, api_key="none", max_tokens=200)
     return answer.choices[0].message.content
+
+
+async def openai_async():
+    return await _asked_async(MODELS[0])
+
+
+async def anthropic_async():
+    return await _asked_async(MODELS[1])
 
 
 run(
@@ -52,4 +60,5 @@ run(
     gemini,
     gemini_stream,
     openai_async,
+    anthropic_async,
 )
