@@ -9,25 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from llmitm.around import (
-    PROC,
-    Bypass,
-    Connection,
-    Program,
-    bypasses,
-    connections,
-    resolved,
-    seen,
-    sockets,
-)
+from llmitm.around import PROC, Bypass, Program, bypasses, resolved, seen, sockets
 from llmitm.demo.provider import LocalProvider
-
-pytestmark = pytest.mark.skipif(
-    sys.byteorder != "little", reason="the samples are of such a machine"
-)
+from llmitm.sockets_table import address, linux
 
 TCP = """\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
@@ -41,34 +26,15 @@ TCP6 = """\
    0: 0000000000000000FFFF00000A00000A:C353 0000000000000000FFFF00000A684FA0:01BB 01 00000000:00000000 00:00000000 00000000  1000        0 104 1 0000000000000000 20 4 30 10 -1
    1: B80D0120000000000000000001000000:C354 B80D0120000000000000000053000000:01BB 01 00000000:00000000 00:00000000 00000000  1000        0 105 1 0000000000000000 20 4 30 10 -1
 """
-ANTHROPIC = ("160.79.104.10", 443)
+ANTHROPIC = address("160.79.104.10", 443)
 HOSTS = {
     ANTHROPIC: ("api.anthropic.com",),
-    ("2001:db8::53", 443): ("api.openai.com", "chatgpt.com"),
+    address("2001:db8::53", 443): ("api.openai.com", "chatgpt.com"),
 }
 
 
 def program(*command: str, sockets: frozenset[int] = frozenset({101})) -> Program:
     return Program(4711, command, sockets)
-
-
-def test_open_connections_are_read() -> None:
-    assert list(connections(TCP)) == [Connection(ANTHROPIC, 101), Connection(ANTHROPIC, 103)]
-
-
-def test_ipv6_and_ipv4_inside_it() -> None:
-    found = list(connections(TCP6))
-    assert found == [Connection(ANTHROPIC, 104), Connection(("2001:db8::53", 443), 105)]
-
-
-@given(st.lists(st.text(alphabet="0123456789ABCDEFx-: "), min_size=10).map(" 01 ".join))
-def test_other_text_is_passed_over(text: str) -> None:
-    assert len(list(connections(text))) <= 1
-
-
-@pytest.mark.parametrize("address", ["0A684FA0", "0A684FA0:", "A0:01BB", "0A684F:01BB", "x:y"])
-def test_broken_addresses_are_passed_over(address: str) -> None:
-    assert list(connections(TCP.replace("0A684FA0:01BB", address))) == []
 
 
 def test_sockets_among_descriptors() -> None:
@@ -78,13 +44,13 @@ def test_sockets_among_descriptors() -> None:
 
 def test_a_program_that_goes_around_the_proxy_is_found() -> None:
     agent = program("/usr/bin/node", "agent.js", "--key", "secret")
-    assert bypasses(connections(TCP), [agent], HOSTS) == [Bypass(agent, ("api.anthropic.com",))]
+    assert bypasses(linux(TCP, "little"), [agent], HOSTS) == [Bypass(agent, ("api.anthropic.com",))]
     assert agent.name == "node agent.js"
 
 
 def test_all_hosts_of_an_address_are_told() -> None:
     agent = program("codex", sockets=frozenset({104, 105}))
-    [found] = bypasses(connections(TCP6), [agent], HOSTS)
+    [found] = bypasses(linux(TCP6, "little"), [agent], HOSTS)
     assert found.hosts == ("api.anthropic.com", "api.openai.com", "chatgpt.com")
 
 
@@ -97,18 +63,21 @@ def test_all_hosts_of_an_address_are_told() -> None:
     ],
 )
 def test_proxies_are_not_meant(command: tuple[str, ...]) -> None:
-    assert bypasses(connections(TCP), [program(*command)], HOSTS) == []
+    assert bypasses(linux(TCP, "little"), [program(*command)], HOSTS) == []
 
 
 def test_others_are_left_alone() -> None:
-    elsewhere = {("160.79.104.10", 8443): ("api.anthropic.com",)}
-    assert bypasses(connections(TCP), [program("node")], elsewhere) == []
-    assert bypasses(connections(TCP), [program("node", sockets=frozenset({100}))], HOSTS) == []
+    elsewhere = {address("160.79.104.10", 8443): ("api.anthropic.com",)}
+    assert bypasses(linux(TCP, "little"), [program("node")], elsewhere) == []
+    assert bypasses(linux(TCP, "little"), [program("node", sockets=frozenset({100}))], HOSTS) == []
 
 
 def test_an_address_needs_no_resolver() -> None:
     found = resolved([("127.0.0.1", 8000), ("[::1]", 8000)])
-    assert found == {("127.0.0.1", 8000): ("127.0.0.1",), ("::1", 8000): ("[::1]",)}
+    assert found == {
+        address("127.0.0.1", 8000): ("127.0.0.1",),
+        address("::1", 8000): ("[::1]",),
+    }
 
 
 CONNECT = """

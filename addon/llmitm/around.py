@@ -3,7 +3,6 @@
 A connection tells an address and no name. It is held against the addresses that the resolver gives for LLM hosts; one
 that is named by its address, as a server of the user's own, needs no resolver. Services of one cloud share addresses,
 so a match says no more than that it may be so.
-https://docs.kernel.org/networking/proc_net_tcp.html
 """
 
 from __future__ import annotations
@@ -13,34 +12,24 @@ import os
 import queue
 import re
 import socket
-import struct
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from ipaddress import IPv6Address, ip_address
+from ipaddress import ip_address
 from pathlib import Path
 from typing import NamedTuple
 
+from llmitm.sockets_table import Address, Socket, address, linux
+
 PROC = Path("/proc")
-_OPEN = frozenset({"01", "02"})
+_OPEN = (1, 2)
 """Established, and being established: a connection that a firewall swallows stays there."""
-_WORD = 8
-"""Hex digits of an address that are one number in the machine's own order of bytes."""
-_DIGITS = (_WORD, 4 * _WORD)
 _PROXIES = re.compile(r"llmitm\.mitm\b|(?:^|/)mitm(?:dump|proxy|web)\b", re.MULTILINE)
 """In a command line: those whose connections to providers are meant to be."""
 _THREADS = 16
 
-Address = tuple[str, int]
-"""An IP address and a port."""
-
-
-class Connection(NamedTuple):
-    """An open connection."""
-
-    remote: Address
-    inode: int
-    """Of its socket."""
+type Hosts = Mapping[Address, tuple[str, ...]]
+"""The names that have an address."""
 
 
 class Program(NamedTuple):
@@ -65,38 +54,19 @@ class Bypass(NamedTuple):
     """Those that have the address."""
 
 
-def connections(text: str) -> Iterator[Connection]:
-    """Read /proc/net/tcp or tcp6; lines of another form are passed over."""
-    for fields in map(str.split, text.splitlines()):
-        if len(fields) > 9 and fields[3] in _OPEN:
-            with contextlib.suppress(ValueError, struct.error):
-                yield Connection(_address(fields[2]), int(fields[9]))
-
-
-def _address(text: str) -> Address:
-    number, _, port = text.partition(":")
-    if len(number) not in _DIGITS:
-        raise ValueError(text)
-    words = [int(number[at : at + _WORD], 16) for at in range(0, len(number), _WORD)]
-    found = ip_address(struct.pack(f"={len(words)}I", *words))
-    if isinstance(found, IPv6Address) and found.ipv4_mapped:
-        found = found.ipv4_mapped
-    return str(found), int(port, 16)
-
-
 def sockets(links: Iterable[str]) -> frozenset[int]:
     """Return the inodes among what the descriptors of a program lead to."""
     found = (re.fullmatch(r"socket:\[(\d+)\]", link) for link in links)
     return frozenset(int(match[1]) for match in found if match)
 
 
-def bypasses(
-    open_ones: Iterable[Connection],
-    programs: Iterable[Program],
-    hosts: Mapping[Address, tuple[str, ...]],
-) -> list[Bypass]:
+def bypasses(table: Iterable[Socket], programs: Iterable[Program], hosts: Hosts) -> list[Bypass]:
     """Return which programs are connected to `hosts` themselves. Proxies of ours are not meant."""
-    reached = {each.inode: hosts[each.remote] for each in open_ones if each.remote in hosts}
+    reached = {
+        each.inode: hosts[each.remote]
+        for each in table
+        if each.state in _OPEN and each.remote in hosts
+    }
     found = []
     for program in programs:
         names = {name for inode in program.sockets & reached.keys() for name in reached[inode]}
@@ -105,15 +75,15 @@ def bypasses(
     return found
 
 
-def seen(hosts: Mapping[Address, tuple[str, ...]], proc: Path = PROC) -> list[Bypass]:
+def seen(hosts: Hosts, proc: Path = PROC) -> list[Bypass]:
     """Look at this machine. Only the user's own programs show their sockets."""
-    return bypasses(_read_connections(proc), _read_programs(proc), hosts)
+    return bypasses(_read_table(proc), _read_programs(proc), hosts)
 
 
-def _read_connections(proc: Path) -> Iterator[Connection]:
+def _read_table(proc: Path) -> Iterator[Socket]:
     for name in ("tcp", "tcp6"):
         with contextlib.suppress(OSError):
-            yield from connections((proc / "net" / name).read_text())
+            yield from linux((proc / "net" / name).read_text())
 
 
 def _read_programs(proc: Path) -> Iterator[Program]:
@@ -132,15 +102,15 @@ def _links(folder: Path) -> Iterator[str]:
             yield str(descriptor.readlink())
 
 
-def resolved(names: Iterable[Address], seconds: float = 3) -> dict[Address, tuple[str, ...]]:
-    """Return the addresses of hosts, as far as the resolver tells them in time.
+def resolved(names: Iterable[tuple[str, int]], seconds: float = 3) -> Hosts:
+    """Return the addresses of hosts with their ports, as far as the resolver tells them in time.
 
     Threads that wait for a slow one are left behind. What is an address already comes first, and is always among them.
     """
-    left: queue.SimpleQueue[Address] = queue.SimpleQueue()
+    wanted = sorted(set(names), key=_needs_resolver)
+    left: queue.SimpleQueue[tuple[str, int]] = queue.SimpleQueue()
     told: queue.SimpleQueue[tuple[str, list[Address]]] = queue.SimpleQueue()
-    wanted = set(names)
-    for each in sorted(wanted, key=_needs_resolver):
+    for each in wanted:
         left.put(each)
 
     def work() -> None:
@@ -156,14 +126,14 @@ def resolved(names: Iterable[Address], seconds: float = 3) -> dict[Address, tupl
     with contextlib.suppress(queue.Empty):
         for _ in wanted:
             name, addresses = told.get(timeout=max(0.0, deadline - time.monotonic()))
-            for address in addresses:
-                found[address] = (*found.get(address, ()), name)
+            for place in addresses:
+                found[place] = (*found.get(place, ()), name)
     return found
 
 
-def _needs_resolver(address: Address) -> bool:
+def _needs_resolver(host: tuple[str, int]) -> bool:
     try:
-        ip_address(address[0].strip("[]"))
+        ip_address(host[0].strip("[]"))
     except ValueError:
         return True
     return False
@@ -174,4 +144,4 @@ def _lookup(name: str, port: int) -> list[Address]:
         told = socket.getaddrinfo(name.strip("[]"), port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         return []
-    return sorted({(str(address[0]), port) for *_, address in told})
+    return sorted({address(str(place[0]), port) for *_, place in told}, key=str)

@@ -272,9 +272,7 @@ def _around(place: Home, settings: Settings) -> Iterator[Finding]:
     table = hosts.load(settings.provider)
     origins = (table.origin(entry) for entry in table.entries)
     known = around.resolved((each.host, each.port) for each in origins if each)
-    remote = {
-        name for (address, _), names in known.items() if not _is_here(address) for name in names
-    }
+    remote = {name for each, names in known.items() if not each.ip.is_loopback for name in names}
     found = around.seen(known)
     for bypass in found:
         program, names = bypass.program, " or ".join(bypass.hosts[:_NAMED])
@@ -287,12 +285,6 @@ def _around(place: Home, settings: Settings) -> Iterator[Finding]:
     elif not found:
         text = f"no program of yours is connected to {len(remote)} LLM hosts around the proxy"
         yield Finding("around", "ok", text)
-
-
-def _is_here(address: str) -> bool:
-    from ipaddress import ip_address
-
-    return ip_address(address.partition("%")[0]).is_loopback
 
 
 def _runtimes(place: Home, settings: Settings) -> Iterator[Finding]:
