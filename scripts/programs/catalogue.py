@@ -41,7 +41,7 @@ CLAUDE = Package(
 )
 CODEX = Package("npm", ["@openai/codex"], "node_modules/.bin/codex")
 GEMINI = Package("npm", ["@google/gemini-cli"], "node_modules/.bin/gemini")
-OPENCODE = Package("npm", ["opencode-ai"], "node_modules/opencode-linux-x64/bin/opencode")
+OPENCODE = Package("npm", ["opencode-ai"], "node_modules/opencode-*/bin/opencode")
 QWEN = Package("npm", ["@qwen-code/qwen-code"], "node_modules/.bin/qwen")
 LLM = Package("pypi", ["llm", "llm-anthropic"], "bin/llm")
 AIDER = Package("pypi", ["aider-chat"], "bin/aider", "3.12")
