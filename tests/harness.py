@@ -17,11 +17,10 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from llmitm.bundle import bundle_for
 from llmitm.calls import Json
-from llmitm.demo.provider import LocalProvider
 from llmitm.environment import variables
 from llmitm.home import Home
 from llmitm.providers.hosts import load
@@ -32,6 +31,15 @@ Kind = Literal["addon", "llmitm"]
 """`mitmdump -s addon/proxy.py`, or `python -m llmitm.mitm`."""
 
 _LISTENING = re.compile(r"listening at (?:http://)?\S*?:(\d+)")
+
+
+class Upstream(Protocol):
+    """Where a proxy under test is made to connect to."""
+
+    ca_file: Path
+
+    @property
+    def address(self) -> str: ...
 
 
 def until[T](condition: Any, describe: Any = lambda: "", seconds: float = 20) -> T:
@@ -140,7 +148,7 @@ def _command(kind: Kind, home: Home, ready_fd: int, more: Sequence[str]) -> list
 def running_proxy(
     kind: Kind,
     home: Home,
-    upstream: LocalProvider,
+    upstream: Upstream,
     *,
     more: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
