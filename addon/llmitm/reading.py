@@ -124,8 +124,8 @@ class Reader:
             streaming,
             first_content,
             limits,
-            request_bytes=len(exchange.request_body),
-            response_bytes=sum(map(len, exchange.chunks)),
+            request_bytes=len(exchange.request_body) + _missing(exchange),
+            response_bytes=sum(map(len, exchange.chunks)) + exchange.response_unseen,
             client_retry=identity.client_retry(exchange),
         )
         secrets = step("secrets", lambda: self._strike_out(record), None)
@@ -245,9 +245,10 @@ def _lacks_output(answer: Answer) -> bool:
 
 
 def _prompt(dialect: Dialect | None, exchange: Exchange, endpoint: Endpoint) -> Prompt:
+    request = exchange.request_body, exchange.request_headers
     if dialect is not None:
-        return dialect.read_request(exchange.request_body, exchange.request_headers, endpoint)
-    document = request_document(exchange.request_body, exchange.request_headers)
+        return dialect.read_request(*request, endpoint, exchange.request_gaps)
+    document = request_document(*request, exchange.request_gaps)
     model = filled(mapping(document).get("model")) or endpoint.model
     return Prompt(model=model, document=document)
 
@@ -326,10 +327,18 @@ def _leave_out(record: Finished) -> None:
     record.charge = replace(record.charge, basis=None)
 
 
+def _missing(exchange: Exchange) -> int:
+    """Return how many bytes of the request were let through unseen."""
+    return sum(size for _, size in exchange.request_gaps)
+
+
 def _truncated(exchange: Exchange) -> list[str]:
     notes = []
     if exchange.request_truncated:
-        notes.append("the request was too large to keep: its end passed unseen")
+        notes.append(
+            f"the request was too large to keep: {_missing(exchange):,} bytes passed unseen"
+        )
     if exchange.response_truncated:
-        notes.append("the response was too large to keep: its end passed unseen")
+        unseen = exchange.response_unseen
+        notes.append(f"the response was too large to keep: {unseen:,} bytes passed unseen")
     return notes

@@ -9,6 +9,7 @@ from llmitm.mitm.console import Console
 from llmitm.mitm.dispatch import Dispatch
 from llmitm.mitm.gateway import Gateway
 from llmitm.mitm.intercept import Intercept
+from llmitm.mitm.layers import mend
 from llmitm.mitm.tunnel import Tunnel
 from llmitm.mitm.upstream import Upstream
 from llmitm.providers.hosts import HostTable
@@ -19,6 +20,7 @@ from llmitm.settings import Settings
 
 def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = False) -> list[object]:
     """Return the addons that make mitmproxy llmitm, and start the recorder behind them."""
+    mend()
     console = Console(quiet)
     read = FollowingReader(reader(home, settings.log, hosts, keep_bodies=settings.log.bodies))
     recorder = Recorder.open(home.database, read, settings.log, console.recorded)

@@ -10,31 +10,36 @@ import time
 from llmitm.calls import Exchange
 from llmitm.mitm.guard import note_fault
 from llmitm.policy.usage_chunk import UsageRemover
+from llmitm.wire.uploads import Kept
 
 LONGEST_KEPT = 64 * 1024 * 1024
-"""Bytes of one body that are kept to be read; the rest passes unseen and the row says so."""
+"""Bytes of a response that are kept to be read; the rest passes unseen and the row says so."""
 
 
 class ResponseTee:
     """Pass response chunks on as they come, and keep them with their times."""
 
-    __slots__ = ("_exchange", "_kept", "_remover")
+    __slots__ = ("_exchange", "_kept", "_most", "_remover")
 
-    def __init__(self, exchange: Exchange, remover: UsageRemover | None = None) -> None:
+    def __init__(
+        self, exchange: Exchange, remover: UsageRemover | None = None, most: int = LONGEST_KEPT
+    ) -> None:
         self._exchange = exchange
         self._remover = remover
+        self._most = most
         self._kept = 0
 
     def __call__(self, data: bytes) -> bytes | tuple[()]:
         """Take a chunk, return what the client gets; `b""` is the end of the body."""
         exchange = self._exchange
         if data:
-            if self._kept < LONGEST_KEPT:
+            if self._kept < self._most:
                 exchange.chunks.append(data)
                 exchange.chunk_times.append((time.time() - exchange.started_at) * 1000)
                 self._kept += len(data)
             else:
                 exchange.response_truncated = True
+                exchange.response_unseen += len(data)
         if self._remover is None:
             return data
         try:
@@ -47,26 +52,29 @@ class ResponseTee:
 
 
 class RequestTee:
-    """Pass request chunks on as they come, and keep the start of the body."""
+    """Pass request chunks on as they come, and keep what the record needs of them."""
 
-    __slots__ = ("_chunks", "_kept", "exchange")
+    __slots__ = ("_exchange", "_kept")
 
-    LONGEST_KEPT = 1024 * 1024
-
-    def __init__(self, exchange: Exchange) -> None:
-        self.exchange = exchange
-        self._chunks: list[bytes] = []
-        self._kept = 0
+    def __init__(self, exchange: Exchange, kept: Kept) -> None:
+        self._exchange = exchange
+        self._kept: Kept | None = kept
 
     def __call__(self, data: bytes) -> bytes:
-        """Take a chunk and return it."""
-        if self._kept < self.LONGEST_KEPT:
-            self._chunks.append(data)
-            self._kept += len(data)
-        else:
-            self.exchange.request_truncated = True
+        """Take a chunk and return it; `b""` is the end of the body."""
+        if self._kept is not None:
+            try:
+                self._kept.feed(data)
+            except Exception:
+                note_fault("RequestTee")
+                self._kept = None
         return data
 
-    def body(self) -> bytes:
-        """Return what was kept."""
-        return b"".join(self._chunks)
+    def settle(self) -> None:
+        """Put what was kept into the exchange: the body has ended, or will not."""
+        if self._kept is None:
+            self._exchange.request_truncated = True
+            return
+        self._exchange.request_body = self._kept.body()
+        self._exchange.request_gaps = self._kept.gaps
+        self._exchange.request_truncated = bool(self._kept.gaps)

@@ -31,6 +31,14 @@ def parse_or_none(text: bytes | str) -> Json:
         return None
 
 
+def parse_start(text: bytes) -> Json:
+    """Parse the start of a JSON value as far as it goes; None where it is not JSON from the beginning."""
+    try:
+        return from_json(text, allow_partial=True)
+    except ValueError:
+        return None
+
+
 def compact(value: Json) -> str:
     """Write a JSON value without white space, characters beyond ASCII as they are."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,92 @@
+"""Four places in which mitmproxy's HTTP layers hang, break or fill the memory where a client without it is fine.
+
+Each stands in `docs/architecture.md` under known limits of mitmproxy. The layers are changed in place, for both ways
+of starting the proxy; where they are not as expected, they are left alone, with one warning.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+from typing import Any
+
+import h11
+from h11._readers import ChunkedReader
+from mitmproxy.proxy import events
+from mitmproxy.proxy.layer import CommandGenerator
+from mitmproxy.proxy.layers.http import HttpStream, _http1
+from mitmproxy.proxy.layers.http._events import RequestData, RequestHeaders, RequestTrailers
+
+from llmitm.policy.bodies import LONGEST_HELD
+
+log = logging.getLogger("llmitm")
+
+OVERFLOW = "llmitm_overflow"
+"""Key of the flow's metadata for what makes the tap that a body passes through once it is too long to be held."""
+
+_INFORMATIONAL = re.compile(rb"HTTP/1\.[01] 1(?!01)\d\d")
+
+
+class _WithoutTrailers(ChunkedReader):
+    """Drop trailers, as a proxy may (RFC 9112, 7.1.2). mitmproxy raises, and both sides then wait for ever."""
+
+    def __call__(self, buf: Any) -> Any:
+        event = super().__call__(buf)
+        return h11.EndOfMessage() if isinstance(event, h11.EndOfMessage) else event
+
+
+_read_headers = _http1.Http1Client.read_headers
+_send = _http1.Http1Client.send
+_check_body_size = HttpStream.check_body_size
+
+
+def _read_final_headers(self: _http1.Http1Client, event: Any) -> CommandGenerator[None]:
+    """Read over 1xx answers, as mitmproxy does on HTTP/2; it would take the first for the final one."""
+    if isinstance(event, events.DataReceived) and self.request:
+        while _INFORMATIONAL.match(bytes(self.buf)):
+            if self.buf.maybe_extract_lines() is None:
+                return  # its end is still to come
+    yield from _read_headers(self, event)
+
+
+def _send_framed(self: _http1.Http1Client, event: Any) -> CommandGenerator[None]:
+    """Frame a body that came by HTTP/2, which needs no length; mitmproxy would send it without any framing."""
+    if isinstance(event, RequestHeaders) and not event.end_stream:
+        headers = event.request.headers
+        if "content-length" not in headers and "transfer-encoding" not in headers:
+            headers["transfer-encoding"] = "chunked"
+    if isinstance(event, RequestTrailers):
+        return  # dropped, as above
+    yield from _send(self, event)
+
+
+def _check_held_size(self: HttpStream, request: bool) -> CommandGenerator[bool]:
+    """Let a body go, of which nobody said that it would be so long, once it is too long to be held."""
+    if request and len(self.request_body_buf) > LONGEST_HELD and not self.flow.request.stream:
+        make_tap: Callable[[], Any] | None = self.flow.metadata.get(OVERFLOW)
+        if make_tap is not None:
+            self.flow.request.stream = make_tap()
+            held = bytes(self.request_body_buf)
+            self.request_body_buf.clear()
+            yield from self.start_request_stream()
+            yield from self.handle_event(RequestData(self.stream_id, held))
+            return False
+    return (yield from _check_body_size(self, request))
+
+
+def mend() -> None:
+    """Change the layers."""
+    if getattr(_http1, "ChunkedReader", None) not in (ChunkedReader, _WithoutTrailers):
+        log.warning(
+            "llmitm: this mitmproxy reads HTTP/1.1 in a way that is not known; it is left alone"
+        )
+        return
+    changes: tuple[tuple[object, str, object], ...] = (
+        (_http1, "ChunkedReader", _WithoutTrailers),
+        (_http1.Http1Client, "read_headers", _read_final_headers),
+        (_http1.Http1Client, "send", _send_framed),
+        (HttpStream, "check_body_size", _check_held_size),
+    )
+    for owner, name, ours in changes:
+        setattr(owner, name, ours)
