@@ -17,11 +17,10 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from llmitm.bundle import bundle_for
 from llmitm.calls import Json
-from llmitm.demo.provider import LocalProvider
 from llmitm.environment import variables
 from llmitm.home import Home
 from llmitm.providers.hosts import load
@@ -107,6 +106,16 @@ class ProxyProcess:
         until(lambda: any(row["prompt"] == mark for row in self.all_rows()), self.said)
         self._seen = len(self.all_rows())
 
+    def skip(self) -> None:
+        """Let `rows` begin after all calls that have begun until now, without a call of our own."""
+
+        def are_settled() -> bool:
+            health = self.health()
+            return bool(health["in_flight"] == health["waiting"] == 0)
+
+        until(are_settled, self.health)
+        self._seen = len(self.all_rows())
+
     def wait_for_rows(self, number: int = 1, seconds: float = 20) -> list[dict[str, Any]]:
         """Return the calls once there are so many."""
         until(
@@ -136,11 +145,23 @@ def _command(kind: Kind, home: Home, ready_fd: int, more: Sequence[str]) -> list
     return [*program, "--listen-host", "127.0.0.1", "--listen-port", "0", *script, *more]
 
 
+class Stands(Protocol):
+    """What stands in for all providers."""
+
+    @property
+    def address(self) -> str:
+        """`host:port` of its HTTPS side."""
+
+    @property
+    def ca_file(self) -> Path:
+        """Certificate of the CA to trust for it."""
+
+
 @contextlib.contextmanager
 def running_proxy(
     kind: Kind,
     home: Home,
-    upstream: LocalProvider,
+    upstream: Stands,
     *,
     more: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,

@@ -191,21 +191,24 @@ class H2:
         self.http.reset_stream(stream, h2.errors.ErrorCodes.CANCEL)
         self.flush()
 
-    def ask(
+    def open(
         self,
         path: str,
-        body: bytes = b"",
         *,
         method: str = "POST",
-        host: str = HOST,
         headers: Mapping[str, str] | None = None,
+        end: bool = False,
     ) -> int:
-        """Send a request and return its stream."""
+        """Send the headers of a request and return its stream."""
         stream = self.http.get_next_available_stream_id()
-        fields = {":method": method, ":authority": host, ":scheme": "https", ":path": path}
-        if body:
-            fields["content-length"] = str(len(body))
-        self.headers(stream, list({**fields, **(headers or {})}.items()), end=not body)
+        fields = {":method": method, ":authority": HOST, ":scheme": "https", ":path": path}
+        self.headers(stream, list({**fields, **(headers or {})}.items()), end=end)
+        return stream
+
+    def ask(self, path: str, body: bytes) -> int:
+        """Send a request of JSON and return its stream."""
+        fields = {"content-type": "application/json", "content-length": str(len(body))}
+        stream = self.open(path, headers=fields)
         self.send(stream, body, end=True)
         return stream
 
