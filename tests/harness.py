@@ -86,6 +86,14 @@ class ProxyProcess:
                     return []
                 raise
 
+    def request_body(self, identity: str) -> str | None:
+        """Return the whole request of a call as it is in the database."""
+        uri = f"file:{self.home.database}?mode=ro"
+        with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=10)) as database:
+            query = "select request_body from exchanges where id = ?"
+            body: str | None = database.execute(query, (identity,)).fetchone()[0]
+        return body
+
     def rows(self) -> list[dict[str, Any]]:
         """Return the calls since `forget` was last called."""
         return self.all_rows()[self._seen :]

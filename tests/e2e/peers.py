@@ -35,7 +35,7 @@ class Wire:
 
     def __init__(self, plug: ssl.SSLSocket | socket.socket) -> None:
         self.plug = plug
-        self.rest = b""
+        self.rest = bytearray()
 
     def send(self, data: bytes) -> None:
         self.plug.sendall(data)
@@ -48,13 +48,14 @@ class Wire:
 
     def line(self) -> bytes:
         """Return the next line with its end."""
-        while b"\n" not in self.rest:
+        while (end := self.rest.find(b"\n")) < 0:
             self._more()
-        line, self.rest = (
-            self.rest[: self.rest.index(b"\n") + 1],
-            self.rest[self.rest.index(b"\n") + 1 :],
-        )
-        return line
+        return self._take(end + 1)
+
+    def _take(self, size: int) -> bytes:
+        taken = bytes(self.rest[:size])
+        del self.rest[:size]
+        return taken
 
     def head(self) -> tuple[str, list[tuple[str, str]]]:
         """Return the first line of a message and its headers, names in lower case."""
@@ -72,21 +73,18 @@ class Wire:
     def exactly(self, size: int) -> bytes:
         while len(self.rest) < size:
             self._more()
-        data, self.rest = self.rest[:size], self.rest[size:]
-        return data
+        return self._take(size)
+
+    def some(self, most: int) -> bytes:
+        """Return what has come, at least a byte and at most so many."""
+        if not self.rest:
+            self._more()
+        return self._take(most)
 
     def skip(self, size: int) -> None:
         """Read so many bytes and keep none."""
-        size -= len(self.rest)
-        if size < 0:
-            self.rest = self.rest[size:]
-            return
-        self.rest = b""
         while size > 0:
-            data = self.plug.recv(min(size, 1024 * 1024))
-            if not data:
-                raise Closed
-            size -= len(data)
+            size -= len(self.some(size))
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the chunks of a chunked body; its trailers, or the empty line, are left to be read."""
@@ -108,8 +106,7 @@ class Wire:
         with contextlib.suppress(Closed, ssl.SSLEOFError, ConnectionResetError):
             while True:
                 self._more()
-        data, self.rest = self.rest, b""
-        return data
+        return self._take(len(self.rest))
 
     def close(self) -> None:
         with contextlib.suppress(OSError):
@@ -125,8 +122,8 @@ class H2:
         self.http = h2.connection.H2Connection(
             h2.config.H2Configuration(client_side=client, header_encoding="utf-8")
         )
-        self.acknowledges = True
-        """Whether what is read is acknowledged, so that more may come."""
+        self.slow: set[int] = set()
+        """Streams on which nothing is acknowledged, so that no more may come than their window."""
         self.waiting: list[h2.events.Event] = []
         self.http.initiate_connection()
         self.flush()
@@ -142,12 +139,11 @@ class H2:
             if not data:
                 raise Closed
             self.waiting = self.http.receive_data(data)
-            if self.acknowledges:
-                for event in self.waiting:
-                    if isinstance(event, h2.events.DataReceived):
-                        self.http.acknowledge_received_data(
-                            event.flow_controlled_length, event.stream_id
-                        )
+            for event in self.waiting:
+                if isinstance(event, h2.events.DataReceived) and event.stream_id not in self.slow:
+                    self.http.acknowledge_received_data(
+                        event.flow_controlled_length, event.stream_id
+                    )
             self.flush()
         return self.waiting.pop(0)
 

@@ -1,4 +1,4 @@
-"""Four places in which mitmproxy's HTTP layers hang, break or fill the memory where a client without it is fine.
+"""Where mitmproxy's HTTP layers hang, break or fill the memory, and a client without it would be fine.
 
 Each stands in `docs/architecture.md` under known limits of mitmproxy. The layers are changed in place, for both ways
 of starting the proxy; where they are not as expected, they are left alone, with one warning.
@@ -15,8 +15,13 @@ import h11
 from h11._readers import ChunkedReader
 from mitmproxy.proxy import events
 from mitmproxy.proxy.layer import CommandGenerator
-from mitmproxy.proxy.layers.http import HttpStream, _http1
-from mitmproxy.proxy.layers.http._events import RequestData, RequestHeaders, RequestTrailers
+from mitmproxy.proxy.layers.http import HttpStream, SendHttp, _http1
+from mitmproxy.proxy.layers.http._events import (
+    RequestData,
+    RequestHeaders,
+    RequestTrailers,
+    ResponseEndOfMessage,
+)
 
 from llmitm.policy.bodies import LONGEST_HELD
 
@@ -24,6 +29,8 @@ log = logging.getLogger("llmitm")
 
 OVERFLOW = "llmitm_overflow"
 """Key of the flow's metadata for what makes the tap that a body passes through once it is too long to be held."""
+
+_TOLD = "llmitm_end_told"
 
 _INFORMATIONAL = re.compile(rb"HTTP/1\.[01] 1(?!01)\d\d")
 
@@ -39,6 +46,8 @@ class _WithoutTrailers(ChunkedReader):
 _read_headers = _http1.Http1Client.read_headers
 _send = _http1.Http1Client.send
 _check_body_size = HttpStream.check_body_size
+_send_response = HttpStream.send_response
+_flow_done = HttpStream.flow_done
 
 
 def _read_final_headers(self: _http1.Http1Client, event: Any) -> CommandGenerator[None]:
@@ -75,6 +84,28 @@ def _check_held_size(self: HttpStream, request: bool) -> CommandGenerator[bool]:
     return (yield from _check_body_size(self, request))
 
 
+def _send_whole_response(
+    self: HttpStream, already_streamed: bool = False
+) -> CommandGenerator[None]:
+    """End an answer that came before the upload has ended: the client may send no more until it has seen that end."""
+    yield from _send_response(self, already_streamed)
+    if self.server_state == self.state_done and self.client_state == self.state_stream_request_body:
+        self.flow.metadata[_TOLD] = True
+        yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
+
+
+def _end_once(self: HttpStream) -> CommandGenerator[None]:
+    """End an answer, unless that has been done."""
+    for command in _flow_done(self):
+        if (
+            isinstance(command, SendHttp)
+            and isinstance(command.event, ResponseEndOfMessage)
+            and self.flow.metadata.pop(_TOLD, False)
+        ):
+            continue
+        yield command
+
+
 def mend() -> None:
     """Change the layers."""
     if getattr(_http1, "ChunkedReader", None) not in (ChunkedReader, _WithoutTrailers):
@@ -87,6 +118,8 @@ def mend() -> None:
         (_http1.Http1Client, "read_headers", _read_final_headers),
         (_http1.Http1Client, "send", _send_framed),
         (HttpStream, "check_body_size", _check_held_size),
+        (HttpStream, "send_response", _send_whole_response),
+        (HttpStream, "flow_done", _end_once),
     )
     for owner, name, ours in changes:
         setattr(owner, name, ours)

@@ -6,6 +6,8 @@ mitmproxy loses a chunk for the client when the function raises, so what may fai
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
+from itertools import accumulate
 
 from llmitm.calls import Exchange
 from llmitm.mitm.guard import note_fault
@@ -13,7 +15,8 @@ from llmitm.policy.usage_chunk import UsageRemover
 from llmitm.wire.uploads import Kept
 
 LONGEST_KEPT = 64 * 1024 * 1024
-"""Bytes of a response that are kept to be read; the rest passes unseen and the row says so."""
+"""Bytes of a response that are kept to be read; of a longer one the start is, and the row says so."""
+_START_KEPT = 1024 * 1024
 
 
 class ResponseTee:
@@ -38,7 +41,8 @@ class ResponseTee:
                 exchange.chunk_times.append((time.time() - exchange.started_at) * 1000)
                 self._kept += len(data)
             else:
-                exchange.response_truncated = True
+                if not exchange.response_truncated:
+                    self._let_go()
                 exchange.response_unseen += len(data)
         if self._remover is None:
             return data
@@ -49,6 +53,15 @@ class ResponseTee:
             note_fault("UsageRemover")
             self._remover = None
             return data
+
+    def _let_go(self) -> None:
+        """Keep no more than the start of a body whose end will not be seen: its usage is lost with it."""
+        exchange = self._exchange
+        exchange.response_truncated = True
+        sizes = list(accumulate(map(len, exchange.chunks)))
+        number = bisect_left(sizes, _START_KEPT) + 1
+        exchange.response_unseen += sum(map(len, exchange.chunks[number:]))
+        del exchange.chunks[number:], exchange.chunk_times[number:]
 
 
 class RequestTee:
