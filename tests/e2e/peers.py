@@ -235,7 +235,9 @@ class H2:
 class Upstream:
     """Serve each connection by a script of its own; what a script raises is raised at the end of the block."""
 
-    def __init__(self, folder: Path, alpn: Sequence[str], hosts: Sequence[str] = (HOST,)) -> None:
+    def __init__(
+        self, folder: Path, alpn: Sequence[str], hosts: Sequence[str] = (HOST, "api.anthropic.com")
+    ) -> None:
         self.ca_file, self._context = issue(folder, hosts)
         self._context.set_alpn_protocols(list(alpn))
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -313,9 +315,9 @@ def _plug(proxy: ProxyProcess, alpn: str, host: str = HOST) -> ssl.SSLSocket:
 
 
 @contextlib.contextmanager
-def client(proxy: ProxyProcess) -> Iterator[Wire]:
+def client(proxy: ProxyProcess, host: str = HOST) -> Iterator[Wire]:
     """Connect to the proxy by HTTP/1.1."""
-    wire = Wire(_plug(proxy, "http/1.1"))
+    wire = Wire(_plug(proxy, "http/1.1", host))
     try:
         yield wire
     finally:

@@ -163,6 +163,35 @@ def test_a_connection_is_used_again_after_an_answer_without_a_body(
     assert [row["response_bytes"] for row in rows] == [0, len(ANSWER)][1 - is_call :]
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("HEAD", "/"), ("GET", "/api/hello"), ("POST", "/api/event_logging/batch")],
+)
+def test_liveness_and_telemetry_pass_and_are_not_stored(
+    method: str, path: str, proxy: ProxyProcess, upstream: Upstream
+) -> None:
+    came: list[Any] = []
+
+    def script(wire: Wire) -> None:
+        while True:
+            first, fields = wire.head()
+            came.append((first, wire.body(fields)))
+            wire.send(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n" + b"ok" * (method != "HEAD"))
+
+    asked = b"x" * 300_000 if method == "POST" else b""
+    host = "api.anthropic.com"
+    with upstream.serving(script), client(proxy, host) as wire:
+        head = f"{method} {path} HTTP/1.1\r\nhost: {host}\r\ncontent-length: {len(asked)}\r\n\r\n"
+        wire.send(head.encode() + asked)
+        _, fields = wire.head()
+        assert method == "HEAD" or wire.body(fields) == b"ok"
+        wire.send(f"GET /v1/unheard-of HTTP/1.1\r\nhost: {host}\r\n\r\n".encode())
+        wire.head()
+    assert came[0] == (f"{method} {path} HTTP/1.1", asked)
+    (row,) = proxy.wait_for_rows(1)
+    assert (row["provider"], row["operation"]) == ("anthropic", "other")
+
+
 def test_whoever_expects_to_be_told_to_go_on_is(proxy: ProxyProcess, upstream: Upstream) -> None:
     def script(wire: Wire) -> None:
         assert wire.body(wire.head()[1]) == ASKED

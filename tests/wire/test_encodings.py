@@ -10,7 +10,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmitm.wire.encodings import ContentDecoder, decode
+from llmitm.wire.encodings import ContentDecoder, decode, encode
 from wire.chunks import cut_points, pieces
 
 
@@ -84,3 +84,15 @@ def test_hostile_bytes_never_raise(name: str, data: bytes) -> None:
 
 def test_identity_is_nothing() -> None:
     assert decode(b"x", "identity") == decode(b"x", None) == b"x"
+
+
+@given(st.sampled_from(["gzip", "deflate", "br", "zstd"]), st.binary())
+def test_encoding_is_undone_by_decoding(name: str, data: bytes) -> None:
+    encoded = encode(data, name)
+    assert encoded is not None
+    assert decode(encoded, name) == data
+
+
+def test_an_unknown_encoding_is_not_encoded() -> None:
+    assert encode(b"x", "xz") is None
+    assert encode(b"x", "gzip, br") is None

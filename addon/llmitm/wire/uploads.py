@@ -19,7 +19,7 @@ class Kept:
         boundary = multipart.boundary(content_type)
         self._delimiter = b"\r\n--" + boundary if boundary else None
         self._room = most
-        self._part_room = most
+        self._part_room = max(most, _FIELD) if boundary else most
         self._rest = b""  # the end of the last piece, in which a delimiter may have begun
         self._pieces: list[bytes] = []
         self._length = 0
