@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 
 from llmitm.home import Home
@@ -9,7 +10,6 @@ from llmitm.mitm.console import Console
 from llmitm.mitm.dispatch import Dispatch
 from llmitm.mitm.gateway import Gateway
 from llmitm.mitm.intercept import Intercept
-from llmitm.mitm.layers import mend
 from llmitm.mitm.tunnel import Tunnel
 from llmitm.mitm.upstream import Upstream
 from llmitm.providers.hosts import HostTable
@@ -17,10 +17,12 @@ from llmitm.readers import FollowingReader, reader
 from llmitm.recorder import Recorder
 from llmitm.settings import Settings
 
+log = logging.getLogger("llmitm")
+
 
 def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = False) -> list[object]:
     """Return the addons that make mitmproxy llmitm, and start the recorder behind them."""
-    mend()
+    _mend()
     console = Console(quiet)
     read = FollowingReader(reader(home, settings.log, hosts, keep_bodies=settings.log.bodies))
     recorder = Recorder.open(home.database, read, settings.log, console.recorded)
@@ -36,3 +38,15 @@ def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = Fal
         Dispatch(),  # finds handlers faster than stock mitmdump does
         console,  # last: closes the log when all is over
     ]
+
+
+def _mend() -> None:
+    """Change what mitmproxy's layers lack, if they are those that we know."""
+    try:
+        from llmitm.mitm import layers
+    except (ImportError, AttributeError) as error:
+        log.warning(
+            "llmitm: this mitmproxy is not one that we know, and is left as it is: %s", error
+        )
+    else:
+        layers.mend()

@@ -17,8 +17,7 @@ from llmitm.calls import Exchange, header
 from llmitm.ids import new_id
 from llmitm.mitm.gateway import TAGS
 from llmitm.mitm.guard import guarded
-from llmitm.mitm.layers import OVERFLOW
-from llmitm.mitm.tee import LONGEST_KEPT, RequestTee, ResponseTee
+from llmitm.mitm.tee import LONGEST_KEPT, OVERFLOW, RequestTee, ResponseTee
 from llmitm.mitm.tunnel import Tunnel
 from llmitm.policy import bodies, usage_chunk
 from llmitm.policy.control import (

@@ -1,18 +1,15 @@
 """Where mitmproxy's HTTP layers hang, break or fill the memory, and a client without it would be fine.
 
-Each stands in `docs/architecture.md` under known limits of mitmproxy. The layers are changed in place, for both ways
-of starting the proxy; where they are not as expected, they are left alone, with one warning.
+Each stands in `docs/architecture.md` under the limits of mitmproxy. The layers are changed in place, for both ways of
+starting the proxy. What is not as expected shows while this module is imported, and then nothing is changed.
 """
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Callable
 from typing import Any
 
-import h11
-from h11._readers import ChunkedReader
 from mitmproxy.proxy import events
 from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http import HttpStream, SendHttp, _http1
@@ -23,24 +20,21 @@ from mitmproxy.proxy.layers.http._events import (
     ResponseEndOfMessage,
 )
 
+from llmitm.mitm.tee import OVERFLOW
 from llmitm.policy.bodies import LONGEST_HELD
-
-log = logging.getLogger("llmitm")
-
-OVERFLOW = "llmitm_overflow"
-"""Key of the flow's metadata for what makes the tap that a body passes through once it is too long to be held."""
 
 _TOLD = "llmitm_end_told"
 
 _INFORMATIONAL = re.compile(rb"HTTP/1\.[01] 1(?!01)\d\d")
 
 
-class _WithoutTrailers(ChunkedReader):
+class _WithoutTrailers(_http1.ChunkedReader):  # type: ignore[name-defined, misc]
     """Drop trailers, as a proxy may (RFC 9112, 7.1.2). mitmproxy raises, and both sides then wait for ever."""
 
     def __call__(self, buf: Any) -> Any:
         event = super().__call__(buf)
-        return h11.EndOfMessage() if isinstance(event, h11.EndOfMessage) else event
+        end = _http1.h11.EndOfMessage  # type: ignore[attr-defined]
+        return end() if isinstance(event, end) else event
 
 
 _read_headers = _http1.Http1Client.read_headers
@@ -107,12 +101,7 @@ def _end_once(self: HttpStream) -> CommandGenerator[None]:
 
 
 def mend() -> None:
-    """Change the layers."""
-    if getattr(_http1, "ChunkedReader", None) not in (ChunkedReader, _WithoutTrailers):
-        log.warning(
-            "llmitm: this mitmproxy reads HTTP/1.1 in a way that is not known; it is left alone"
-        )
-        return
+    """Change the layers; again is as good as once."""
     changes: tuple[tuple[object, str, object], ...] = (
         (_http1, "ChunkedReader", _WithoutTrailers),
         (_http1.Http1Client, "read_headers", _read_final_headers),

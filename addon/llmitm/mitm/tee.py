@@ -14,6 +14,8 @@ from llmitm.mitm.guard import note_fault
 from llmitm.policy.usage_chunk import UsageRemover
 from llmitm.wire.uploads import Kept
 
+OVERFLOW = "llmitm_overflow"
+"""Key of the flow's metadata for what makes a `RequestTee`, once a body has become too long to be held."""
 LONGEST_KEPT = 64 * 1024 * 1024
 """Bytes of a response that are kept to be read; of a longer one the start is, and the row says so."""
 _START_KEPT = 1024 * 1024
