@@ -102,10 +102,14 @@ class Exchange:
     """True where llmitm asked for the usage chunk and took it out of the client's stream."""
     request_truncated: bool = False
     response_truncated: bool = False
-    """True where the tail of the body was let through unseen, because it was too large to keep."""
+    """True where a part of the body was let through unseen, because it was too large to keep."""
     rest: IO[bytes] | None = None
     """The response after `chunks`, in a file without a name, where it is too long for memory and is read line by line.
     Whoever has the exchange last closes it."""
+    request_gaps: Sequence[tuple[int, int]] = ()
+    """Where that was in the request: position in `request_body`, and how many bytes are missing there."""
+    response_unseen: int = 0
+    """Bytes of the response after those of `chunks`."""
 
 
 @dataclass(frozen=True, slots=True)

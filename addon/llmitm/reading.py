@@ -145,9 +145,8 @@ class Reader:
             first_content,
             limits,
             wait,
-            request_bytes=len(exchange.request_body),
-            response_bytes=sum(map(len, exchange.chunks))
-            + (exchange.rest.tell() if exchange.rest else 0),
+            request_bytes=len(exchange.request_body) + _missing(exchange),
+            response_bytes=_received(exchange),
             client_retry=identity.client_retry(exchange),
         )
         secrets = step("secrets", lambda: self._strike_out(record), None)
@@ -285,9 +284,10 @@ def _lacks_output(answer: Answer) -> bool:
 
 
 def _prompt(dialect: Dialect | None, exchange: Exchange, endpoint: Endpoint) -> Prompt:
+    request = exchange.request_body, exchange.request_headers
     if dialect is not None:
-        return dialect.read_request(exchange.request_body, exchange.request_headers, endpoint)
-    document = request_document(exchange.request_body, exchange.request_headers)
+        return dialect.read_request(*request, endpoint, exchange.request_gaps)
+    document = request_document(*request, exchange.request_gaps)
     model = filled(mapping(document).get("model")) or endpoint.model
     return Prompt(model=model, document=document)
 
@@ -404,12 +404,26 @@ def _leave_out(record: Finished) -> None:
     record.charge = replace(record.charge, basis=None)
 
 
+def _missing(exchange: Exchange) -> int:
+    """Return how many bytes of the request were let through unseen."""
+    return sum(size for _, size in exchange.request_gaps)
+
+
+def _received(exchange: Exchange) -> int:
+    """Return how many bytes a response had."""
+    in_file = exchange.rest.tell() if exchange.rest else 0
+    return sum(map(len, exchange.chunks)) + in_file + exchange.response_unseen
+
+
 def _truncated(exchange: Exchange) -> list[str]:
     notes = []
     if exchange.request_truncated:
-        notes.append("the request was too large to keep: its end passed unseen")
+        notes.append(
+            f"the request was too large to keep: {_missing(exchange):,} bytes passed unseen"
+        )
     if exchange.response_truncated:
-        notes.append("the response was too large to keep: its end passed unseen")
+        unseen = exchange.response_unseen
+        notes.append(f"the response was too large to keep: {unseen:,} bytes passed unseen")
     if exchange.rest is not None:
         notes.append("the response is too large to be kept in the log")
     return notes

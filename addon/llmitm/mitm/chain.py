@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from functools import partial
 
@@ -19,9 +20,12 @@ from llmitm.recorder import Recorder
 from llmitm.settings import Settings
 from llmitm.store import jobs
 
+log = logging.getLogger("llmitm")
+
 
 def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = False) -> list[object]:
     """Return the addons that make mitmproxy llmitm, and start the recorder behind them."""
+    _mend()
     console = Console(quiet)
     read = FollowingReader(
         reader(
@@ -47,3 +51,15 @@ def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = Fal
         Dispatch(),  # finds handlers faster than stock mitmdump does
         console,  # last: closes the log when all is over
     ]
+
+
+def _mend() -> None:
+    """Change what mitmproxy's layers lack, if they are those that we know."""
+    try:
+        from llmitm.mitm import layers
+    except (ImportError, AttributeError) as error:
+        log.warning(
+            "llmitm: this mitmproxy is not one that we know, and is left as it is: %s", error
+        )
+    else:
+        layers.mend()

@@ -131,9 +131,11 @@ class Dialect(ABC):
                 )
         return None
 
-    def read_request(self, body: bytes, headers: Headers, endpoint: Endpoint) -> Prompt:
-        """Read a request body as it was on the wire."""
-        return self.prompt(request_document(body, headers), endpoint)
+    def read_request(
+        self, body: bytes, headers: Headers, endpoint: Endpoint, gaps: multipart.Gaps = ()
+    ) -> Prompt:
+        """Read a request body as it was on the wire, except for what is missing in it."""
+        return self.prompt(request_document(body, headers, gaps), endpoint)
 
     def read_response(self, body: bytes, head: Head) -> Answer:
         """Read a whole response body as it was on the wire, streamed or not."""
@@ -152,14 +154,20 @@ def _group(match: re.Match[str], name: str) -> str | None:
     return unquote(value) if value else None
 
 
-def request_document(body: bytes, headers: Headers) -> Json:
-    """Return a request body as a document: JSON, or a form; None where it is neither."""
+def request_document(body: bytes, headers: Headers, gaps: multipart.Gaps = ()) -> Json:
+    """Return a request body as a document: JSON, or a form; None where it is neither.
+
+    JSON with a gap is what stands before it.
+    """
     content_type = header(headers, "content-type") or ""
     if "multipart/form-data" in content_type.lower():
-        return multipart.parse(body, content_type)
-    return (
-        jsontext.parse_or_none(decode(body, header(headers, "content-encoding"))) if body else None
-    )
+        return multipart.parse(body, content_type, gaps)
+    if not body:
+        return None
+    if gaps:
+        body = body[: gaps[0][0]]
+    text = decode(body, header(headers, "content-encoding"))
+    return jsontext.parse_start(text) if gaps else jsontext.parse_or_none(text)
 
 
 class StreamReader:
