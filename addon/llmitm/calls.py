@@ -62,6 +62,32 @@ class Endpoint:
     """True where the path itself asks for a stream."""
 
 
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """One limit as the response states it."""
+
+    name: str
+    """What is limited: requests, tokens, input_tokens, output_tokens, or the provider's own name."""
+    limit: int | None = None
+    remaining: int | None = None
+    resets_at: float | None = None
+    """Seconds since the epoch, UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class SocketTurn:
+    """What makes an exchange one turn of the many that a WebSocket carries."""
+
+    socket_id: str
+    """The id that all turns of the socket share."""
+    endpoint: Endpoint
+    """What the turn is, which the address of the socket does not tell."""
+    request_bytes: int = 0
+    """As they were on the wire: sound is not kept."""
+    response_bytes: int = 0
+    rate_limits: Sequence[RateLimit] = ()
+
+
 @dataclass(slots=True)
 class Exchange:
     """One request and what came back, as bytes on the wire with the time of each chunk."""
@@ -99,6 +125,10 @@ class Exchange:
     request_truncated: bool = False
     response_truncated: bool = False
     """True where the tail of the body was let through unseen, because it was too large to keep."""
+    frames_unseen: int = 0
+    """Frames of a socket that passed unread, because too much was waiting to be read."""
+    turn: SocketTurn | None = None
+    """Set where it is a turn of a WebSocket: the request that began it, and its events as JSON lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,18 +240,6 @@ class Answer:
     """The response as one JSON document: parsed, or for a stream put together in the unstreamed form."""
     job: Literal["running", "done"] | None = None
     """Where it is the state of a job, named by `response_id`, that is charged when it is done."""
-
-
-@dataclass(frozen=True, slots=True)
-class RateLimit:
-    """One limit as the response's headers state it."""
-
-    name: str
-    """What is limited: requests, tokens, input_tokens, output_tokens, or the provider's own name."""
-    limit: int | None = None
-    remaining: int | None = None
-    resets_at: float | None = None
-    """Seconds since the epoch, UTC."""
 
 
 @dataclass(frozen=True, slots=True)

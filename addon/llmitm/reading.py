@@ -40,6 +40,8 @@ from llmitm_pricing import PriceTable
 log = logging.getLogger("llmitm")
 
 _FAILED = 400
+_UNFINISHED = (None, "in_progress", "queued")
+"""Reasons for its end of an answer that has not ended; the Responses API names its state there."""
 _METERED = ("chat", "completion", "embedding")
 """Operations whose tokens are worth an estimate where the provider reports none."""
 _LONGEST_MEDIA = 65_536
@@ -101,6 +103,7 @@ class Reader:
         )
         who = step("identity", lambda: identity.identify(exchange, prompt), Identity())
         outcome, error_type, error_message = _outcome(exchange, answer)
+        turn = exchange.turn
         limits: Sequence[RateLimit] = step("rate limits", lambda: self._rate_limits(exchange), ())
         if self._is_estimated(exchange, endpoint, answer, outcome):
             answer.usage = step(
@@ -124,8 +127,8 @@ class Reader:
             streaming,
             first_content,
             limits,
-            request_bytes=len(exchange.request_body),
-            response_bytes=sum(map(len, exchange.chunks)),
+            request_bytes=turn.request_bytes if turn else len(exchange.request_body),
+            response_bytes=turn.response_bytes if turn else sum(map(len, exchange.chunks)),
             client_retry=identity.client_retry(exchange),
         )
         secrets = step("secrets", lambda: self._strike_out(record), None)
@@ -156,6 +159,8 @@ class Reader:
         )
 
     def _endpoint(self, exchange: Exchange) -> Endpoint:
+        if exchange.turn is not None:
+            return exchange.turn.endpoint
         entry = self._hosts.find(exchange.host, exchange.port)
         if entry is None:
             return Endpoint("unknown", "other", None)
@@ -163,6 +168,8 @@ class Reader:
         return found or Endpoint(entry.name, "other", None)
 
     def _rate_limits(self, exchange: Exchange) -> Sequence[RateLimit]:
+        if exchange.turn is not None:
+            return exchange.turn.rate_limits  # the headers are as old as the socket
         entry = self._hosts.find(exchange.host, exchange.port)
         if entry is None:
             return ()
@@ -277,7 +284,7 @@ def _outcome(exchange: Exchange, answer: Answer) -> tuple[Outcome, str | None, s
         return "error", None, None
     if exchange.ending == "client_gone":
         # SDKs hang up as soon as they have read the last event that they need.
-        if answer.finish_reason is not None:
+        if answer.finish_reason not in _UNFINISHED:
             return "ok", None, None
         return "cancelled", None, exchange.error_message
     if exchange.ending in ("no_answer", "upstream_broke"):
@@ -332,4 +339,6 @@ def _truncated(exchange: Exchange) -> list[str]:
         notes.append("the request was too large to keep: its end passed unseen")
     if exchange.response_truncated:
         notes.append("the response was too large to keep: its end passed unseen")
+    if exchange.frames_unseen:
+        notes.append(f"{exchange.frames_unseen} frames passed unread, since too much was waiting")
     return notes

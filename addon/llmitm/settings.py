@@ -79,12 +79,20 @@ class StreamSettings(_Section):
     """Ask a provider for the usage of a stream that would come without, and take it out of what the client gets."""
 
 
+class SocketSettings(_Section):
+    """How WebSockets are treated."""
+
+    refuse_responses: bool = False
+    """Refuse those to the Responses API, so that Codex and Copilot make their calls over HTTP."""
+
+
 class Settings(_Section):
     """Everything that can be set."""
 
     proxy: ProxySettings = ProxySettings()
     log: LogSettings = LogSettings()
     streams: StreamSettings = StreamSettings()
+    sockets: SocketSettings = SocketSettings()
     provider: tuple[ProviderEntry, ...] = ()
     """LLM hosts of one's own, in the form of `providers.toml`."""
 
@@ -93,6 +101,7 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "proxy": ProxySettings,
     "log": LogSettings,
     "streams": StreamSettings,
+    "sockets": SocketSettings,
 }
 
 

@@ -17,6 +17,7 @@ from llmitm.calls import Endpoint, Exchange, header
 from llmitm.ids import new_id
 from llmitm.mitm.gateway import TAGS
 from llmitm.mitm.guard import guarded
+from llmitm.mitm.sockets import Sockets
 from llmitm.mitm.tee import RequestTee, ResponseTee
 from llmitm.mitm.tunnel import Tunnel
 from llmitm.policy import usage_chunk
@@ -47,13 +48,14 @@ class Intercept:
         tunnel: Tunnel,
         submit: Callable[[Exchange], None],
         ask_usage: bool = True,
+        sockets: Sockets | None = None,
     ) -> None:
         self._hosts = hosts
         self._tunnel = tunnel
         self._submit = submit
         self._ask_usage = ask_usage
+        self._sockets = sockets
         self.in_flight = 0
-        self.handed_in = 0
 
     @guarded
     def requestheaders(self, flow: http.HTTPFlow) -> None:
@@ -88,6 +90,9 @@ class Intercept:
             exchange.request_id = request_id(told) or str(uuid4())
         flow.metadata[_EXCHANGE] = exchange
         self.in_flight += 1
+        if self._sockets is not None and (refusal := self._sockets.refusal(endpoint, request)):
+            flow.response, exchange.chunks = refusal, [refusal.content or b""]
+            return
         if _is_large_upload(request, endpoint):
             request.stream = RequestTee(exchange)
         elif self._ask_usage and entry.stream_usage and endpoint.dialect in _USAGE_DIALECTS:
@@ -170,10 +175,19 @@ class Intercept:
         self._finish(flow)
 
     @guarded
+    def websocket_start(self, flow: http.HTTPFlow) -> None:
+        """The handshake is over."""
+        exchange: Exchange | None = flow.metadata.get(_EXCHANGE)
+        if exchange is not None and self._sockets is not None:
+            self._sockets.start(flow, exchange)
+
+    @guarded
     def websocket_message(self, flow: http.HTTPFlow) -> None:
         """Keep mitmproxy's list short, which otherwise grows for the life of the socket."""
         if flow.websocket is not None:
             del flow.websocket.messages[:-1]
+            if self._sockets is not None:
+                self._sockets.message(flow, flow.websocket.messages[-1])
 
     @guarded
     def websocket_end(self, flow: http.HTTPFlow) -> None:
@@ -186,8 +200,9 @@ class Intercept:
             return
         self.in_flight -= 1
         exchange.latency_ms = _since(exchange)
+        if self._sockets is not None and self._sockets.end(flow):
+            return  # its calls have been handed in as they ended
         self._submit(exchange)
-        self.handed_in += 1
 
 
 def _client_is_gone(flow: http.HTTPFlow, message: str) -> bool:

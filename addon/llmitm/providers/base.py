@@ -15,6 +15,7 @@ from typing import ClassVar
 from urllib.parse import unquote
 
 from llmitm.calls import Answer, Endpoint, Headers, Json, Operation, Prompt, header
+from llmitm.providers.sockets import SocketReader
 from llmitm.wire import jsontext, multipart
 from llmitm.wire.encodings import ContentDecoder, decode
 from llmitm.wire.event_stream import EventStreamDecoder
@@ -86,6 +87,13 @@ class Dialect(ABC):
 
     def assembler(self, endpoint: Endpoint) -> Assembler | None:
         """Return a fresh assembler; None where the operation has no streams."""
+        return None
+
+    def socket(self, endpoint: Endpoint, path: str) -> SocketReader | None:
+        """Return a fresh reader of a socket's frames; None where its turns cannot be told apart.
+
+        `path` has the query string.
+        """
         return None
 
     @abstractmethod

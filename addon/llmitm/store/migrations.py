@@ -48,6 +48,13 @@ def m004_basis(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def m005_sockets(db: Database) -> None:
+    """Which calls came over the same WebSocket."""
+    db.execute("ALTER TABLE calls ADD COLUMN socket_id TEXT")
+    db.execute("CREATE INDEX calls_by_socket ON calls (socket_id) WHERE socket_id IS NOT NULL")
+
+
 _TABLES = (
     """CREATE TABLE calls (
     key INTEGER PRIMARY KEY, -- in the order in which calls ended
