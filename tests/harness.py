@@ -17,7 +17,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from llmitm.bundle import bundle_for
 from llmitm.calls import Json
@@ -42,6 +42,13 @@ def until[T](condition: Any, describe: Any = lambda: "", seconds: float = 20) ->
             raise AssertionError(f"not within {seconds} s: {describe()}")
         time.sleep(0.02)
     return value
+
+
+class StandIn(Protocol):
+    """What every upstream connection goes to."""
+
+    address: str
+    ca_file: Path
 
 
 @dataclass
@@ -140,7 +147,7 @@ def _command(kind: Kind, home: Home, ready_fd: int, more: Sequence[str]) -> list
 def running_proxy(
     kind: Kind,
     home: Home,
-    upstream: LocalProvider,
+    upstream: LocalProvider | StandIn,
     *,
     more: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,

@@ -86,6 +86,8 @@ class SocketTurn:
     """As they were on the wire: sound is not kept."""
     response_bytes: int = 0
     rate_limits: Sequence[RateLimit] = ()
+    connected_seconds: float | None = None
+    """Of the time that the socket was open, what falls to this turn; None where that is not charged."""
 
 
 @dataclass(slots=True)

@@ -30,10 +30,10 @@ class SocketCalls:
         return self._exchanges(self._reader.feed(frame))
 
     def close(
-        self, ending: Ending = "client_gone", error_message: str | None = None
+        self, at: float, ending: Ending = "client_gone", error_message: str | None = None
     ) -> list[Exchange]:
         """Return the calls that the socket's end cut off; a socket without any turn is a call itself."""
-        cut = self._reader.close()
+        cut = self._reader.close(at)
         exchanges = self._exchanges(cut)
         for turn, exchange in zip(cut, exchanges, strict=True):
             if not turn.is_whole:
@@ -77,5 +77,6 @@ def _exchange(turn: Turn, handshake: Exchange) -> Exchange:
             turn.request_bytes,
             turn.response_bytes,
             turn.rate_limits,
+            turn.connected_seconds,
         ),
     )

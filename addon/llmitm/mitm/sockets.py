@@ -7,6 +7,7 @@ are sound, first, and the turn that lacks some says so.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ _SOCKET = "llmitm_socket"
 _WITH_HTTP_FORM = "openai_responses"
 """The dialect whose sockets say nothing that a call over HTTP could not; a realtime socket has no other form."""
 _REFUSED = "llmitm was told to refuse WebSockets to the Responses API; make the call over HTTP"
+_CLOSED_WELL = (None, 1000, 1001, 1005)
+"""Done, going away, and closed without a code: https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1"""
 _MOST_BYTES_WAITING = 64 * 1024 * 1024
 _SMALL = 16 * 1024
 """Bytes up to which a frame may take the last quarter too: it may tell that a turn ends, and what it used."""
@@ -51,6 +54,7 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class _End:
+    at: float
     ending: Ending
     error_message: str | None
 
@@ -83,9 +87,11 @@ class Socket:
         is_text = message.type is Opcode.TEXT
         self._put(SocketFrame(message.from_client, message.content, is_text, message.timestamp))
 
-    def close(self, ending: Ending, error_message: str | None) -> None:
+    def close(self, ending: Ending, error_message: str | None, *, is_failure: bool = False) -> None:
         """Take the end of the socket."""
-        self._put(_End(ending, error_message))
+        if is_failure:
+            self._handshake.ending, self._handshake.error_message = ending, error_message
+        self._put(_End(time.time(), ending, error_message))
 
     def _put(self, item: SocketFrame | _End) -> None:
         self._waiting.append(item)
@@ -111,7 +117,7 @@ class Socket:
 
     def _read(self, item: SocketFrame | _End) -> list[Exchange]:
         if isinstance(item, _End):
-            return self._calls.close(item.ending, item.error_message)
+            return self._calls.close(item.at, item.ending, item.error_message)
         self._room.let_out += len(item.data) + _FRAME_BYTES
         return self._calls.feed(item)
 
@@ -160,9 +166,13 @@ class Sockets:
         socket: Socket | None = flow.metadata.pop(_SOCKET, None)
         if socket is None:
             return False
-        by_server = flow.websocket is not None and flow.websocket.closed_by_client is False
-        reason = flow.websocket.close_reason if flow.websocket is not None else None
-        socket.close("upstream_broke" if by_server else "client_gone", reason or None)
+        data = flow.websocket
+        if data is None or data.closed_by_client is not False:
+            socket.close("client_gone", None)
+            return True
+        # Errors on a socket are mostly told as it is closed.
+        told = f"closed with {data.close_code}: {data.close_reason or 'no reason given'}"
+        socket.close("upstream_broke", told, is_failure=data.close_code not in _CLOSED_WELL)
         return True
 
 

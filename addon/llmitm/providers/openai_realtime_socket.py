@@ -29,6 +29,12 @@ _MOST_ITEMS = 1_000
 _OF_THE_SESSION = ("instructions", "tools", "tool_choice", "output_modalities", "modalities")
 
 
+_CHARGED_BY_TIME = ("xai",)
+"""Who reports no usage and charges for the minutes that a socket is open.
+https://docs.x.ai/developers/models/voice-agent-api (read 2026-11-26)
+"""
+
+
 class RealtimeSocket:
     """Read one socket."""
 
@@ -41,9 +47,14 @@ class RealtimeSocket:
         self._spoken_at: float | None = None
         self._limits: tuple[RateLimit, ...] = ()
         self._turns: dict[str, Turn] = {}
+        self._charged_until: float | None = None
+        self._has_ended = False
+        """Whether a turn has come to its end."""
 
     def feed(self, frame: SocketFrame) -> Sequence[Turn]:
         """Take a frame, return the turns that end with it."""
+        if self._charged_until is None:
+            self._charged_until = frame.at
         if frame.from_client and _APPENDED in frame.data[:_HEAD]:
             self._item_bytes += len(
                 frame.data
@@ -58,7 +69,7 @@ class RealtimeSocket:
             return ()
         return self._received(kind, event, frame)
 
-    def close(self) -> Sequence[Turn]:
+    def close(self, at: float) -> Sequence[Turn]:
         """Return the turns that were not answered to their end."""
         cut = list(self._turns.values())
         self._turns.clear()
@@ -66,7 +77,33 @@ class RealtimeSocket:
             frame, event = self._asked
             cut.append(self._turn(frame.at, event))
             self._asked = None
+        if not cut and self._has_ended and at - (self._charged_until or at) >= 1:
+            cut += self._rest(at)
+        for turn in cut:
+            self._charge_time(turn, at)
         return cut
+
+    def _rest(self, at: float) -> Sequence[Turn]:
+        """Return the time after the last turn as one, in which nothing was said, where it is charged."""
+        if self._endpoint.provider not in _CHARGED_BY_TIME or self._charged_until is None:
+            return ()
+        request = as_request({"model": self._session.get("model")})
+        return (
+            Turn(
+                self._endpoint,
+                self._charged_until,
+                request,
+                self._item_bytes,
+                is_whole=True,
+                ended_at=at,
+            ),
+        )
+
+    def _charge_time(self, turn: Turn, until: float) -> None:
+        """Let the time since the last turn that ended fall to this one."""
+        if self._endpoint.provider in _CHARGED_BY_TIME and self._charged_until is not None:
+            turn.connected_seconds = max(0.0, until - self._charged_until)
+            self._charged_until = until
 
     def _sent(self, kind: str, event: dict[str, Json], frame: SocketFrame) -> None:
         self._item_bytes += len(frame.data)
@@ -112,6 +149,8 @@ class RealtimeSocket:
         if kind != "response.done":
             return ()
         turn.is_whole = True
+        self._has_ended = True
+        self._charge_time(turn, frame.at)
         turn.rate_limits, self._limits = self._limits, ()
         del self._turns[key]
         return (turn,)

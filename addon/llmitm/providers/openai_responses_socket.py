@@ -77,7 +77,7 @@ class ResponsesSocket:
             return next(iter(self._lanes.values()))
         return self._lanes.get(lane)
 
-    def close(self) -> Sequence[Turn]:
+    def close(self, at: float) -> Sequence[Turn]:
         """Return the turns that were not answered to their end."""
         cut = [turn for turns in self._lanes.values() for turn in turns]
         self._lanes.clear()

@@ -45,6 +45,8 @@ class Turn:
     is_whole: bool = False
     """True where it came to its end."""
     rate_limits: Sequence[RateLimit] = ()
+    connected_seconds: float | None = None
+    """Where the time that a socket is open is charged: how long it was since the turn before this one."""
     lines: list[bytes] = field(default_factory=list)
     """What is kept of its events: JSON, each with a line end."""
     times: list[float] = field(default_factory=list)
@@ -77,7 +79,7 @@ class SocketReader(Protocol):
     def feed(self, frame: SocketFrame) -> Sequence[Turn]:
         """Take a frame, return the turns that end with it."""
 
-    def close(self) -> Sequence[Turn]:
+    def close(self, at: float) -> Sequence[Turn]:
         """Return the turns that the end of the socket has cut off, or ended."""
 
 
