@@ -68,7 +68,7 @@ def socket_provider() -> Iterator[SocketProvider]:
         ca_file, context = issue(Path(folder), [name for name in load().names() if "*" not in name])
         provider = SocketProvider("", ca_file)
         with serve(provider.serve, "127.0.0.1", 0, ssl=context, max_size=None) as server:
-            provider.address = "127.0.0.1:{}".format(server.socket.getsockname()[1])
+            provider.address = f"127.0.0.1:{server.socket.getsockname()[1]}"
             thread = threading.Thread(target=server.serve_forever, daemon=True)
             thread.start()
             yield provider
@@ -97,10 +97,10 @@ def take_turn(socket: ClientConnection, **told: Json) -> list[Json]:
     return events(socket)
 
 
-def events(socket: ClientConnection) -> list[Json]:
+def events(socket: ClientConnection, until: str = "response.done") -> list[Json]:
     """Return the events up to the end of a response."""
     found = []
-    while not found or found[-1]["type"] not in ("response.done", "response.completed", "error"):
+    while not found or found[-1]["type"] not in (until, "response.completed"):
         found.append(json.loads(socket.recv(timeout=20)))
     return found
 

@@ -16,6 +16,7 @@ from e2e.sockets import (
     AUDIO,
     SocketProvider,
     connected,
+    events,
     socket_provider,
     take_turn,
 )
@@ -99,7 +100,9 @@ def test_responses_over_a_socket(proxy: ProxyProcess) -> None:
     with connected(proxy, "/v1/responses") as socket:
         take_turn(socket, model="gpt-5.4-mini", input=[], generate=False)
         take_turn(socket, model="gpt-5.4-mini", input="first", previous_response_id="resp_00000001")
-        take_turn(socket, model="gpt-5.4-mini", input="second", previous_response_id="resp_00000002")
+        take_turn(
+            socket, model="gpt-5.4-mini", input="second", previous_response_id="resp_00000002"
+        )
         warm, first, second = proxy.wait_for_rows(3)
     assert [row["operation"] for row in (warm, first, second)] == ["other", "chat", "chat"]
     assert (first["prompt"], first["response"]) == ("first", ANSWER)
@@ -151,8 +154,7 @@ def test_killed_in_the_middle(provider: SocketProvider, tmp_path: Path) -> None:
             socket.send(json.dumps({"type": "response.create"}))
             proxy.stop(signal.SIGKILL)
             with pytest.raises(ConnectionClosed):
-                while True:
-                    socket.recv(timeout=20)
+                events(socket, until="the end of the socket")
         assert len(proxy.all_rows()) in (5, 6)
 
 

@@ -15,7 +15,7 @@ from typing import ClassVar
 from urllib.parse import unquote
 
 from llmitm.calls import Answer, Endpoint, Headers, Json, Operation, Prompt, header
-from llmitm.providers.sockets import SocketReader
+from llmitm.providers.sockets import CONTENT, SocketReader
 from llmitm.wire import jsontext, multipart
 from llmitm.wire.encodings import ContentDecoder, decode
 from llmitm.wire.event_stream import EventStreamDecoder
@@ -69,6 +69,22 @@ class Assembler(ABC):
 
         An error event is kept in it under `error`, in the form the provider's error bodies have.
         """
+
+
+class LastMessage(Assembler):
+    """Keep the last message of a socket's turn, which is its answer; those before it tell of content."""
+
+    def __init__(self) -> None:
+        self._last: Json = None
+
+    def add(self, payload: Json, event: str | None) -> bool:
+        """Take one message; return whether it told of content."""
+        self._last = payload
+        return bool(payload == CONTENT)
+
+    def document(self) -> Json:
+        """Return the last message."""
+        return None if self._last == CONTENT else self._last
 
 
 class Dialect(ABC):

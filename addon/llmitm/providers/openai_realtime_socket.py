@@ -7,6 +7,7 @@ call of its own where it has usage.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -26,6 +27,8 @@ _MEDIA = ("audio", "image_url")
 _LONGEST_MEDIA = 1024
 _MOST_ITEMS = 1_000
 """Items that are kept until a response takes them: a client may add some and never ask for one."""
+_MOST_TRANSCRIBED = 100
+"""Recordings that may be waiting for their transcripts."""
 _OF_THE_SESSION = ("instructions", "tools", "tool_choice", "output_modalities", "modalities")
 
 
@@ -45,6 +48,7 @@ class RealtimeSocket:
         self._item_bytes = 0
         self._asked: tuple[SocketFrame, dict[str, Json]] | None = None
         self._spoken_at: float | None = None
+        self._committed: deque[tuple[Json, float]] = deque(maxlen=_MOST_TRANSCRIBED)
         self._limits: tuple[RateLimit, ...] = ()
         self._turns: dict[str, Turn] = {}
         self._charged_until: float | None = None
@@ -119,6 +123,7 @@ class RealtimeSocket:
             self._spoken_at = frame.at
             if kind.endswith("committed"):
                 self._add_item(_spoken_item(event.get("item_id")))
+                self._committed.append((event.get("item_id"), frame.at))
         elif kind == TRANSCRIBED:
             return self._transcribed(event, frame)
         elif kind == "rate_limits.updated":
@@ -197,7 +202,8 @@ class RealtimeSocket:
             return ()
         model = _transcriber(self._session)
         endpoint = replace(self._endpoint, operation="transcription", model=None)
-        at = self._spoken_at if self._spoken_at is not None else frame.at
+        told = [at for item_id, at in self._committed if item_id == event.get("item_id")]
+        at = told[0] if told else frame.at
         turn = Turn(endpoint, at, as_request({"model": model}))
         turn.received(frame, {**event, "model": model})
         turn.is_whole = True

@@ -60,7 +60,7 @@ class ResponsesSocket:
             return ()
         turn = waiting[0]
         turn.received(frame, event)
-        if event.get("type") not in _TERMINAL:
+        if filled(event.get("type")) not in _TERMINAL:
             return ()
         turn.status = count(event.get("status"))
         if response_id:

@@ -17,6 +17,9 @@ from llmitm.wire.jsontext import compact
 _MOST_KEPT = 32 * 1024 * 1024
 """Bytes of events that are kept of one turn."""
 
+CONTENT: Json = {"type": "content"}
+"""What is kept in place of the first sound or words of a turn whose last message is the whole answer."""
+
 
 class SocketFrame(NamedTuple):
     """One message, whole."""
