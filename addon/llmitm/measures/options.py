@@ -49,14 +49,10 @@ def answered(answer: Answer) -> dict[str, Json]:
     """Return what was answered in one object."""
     body = mapping(answer.document)
     return {
+        "search_context_size": mapping(body.get("usage")).get("search_context_size"),  # Perplexity
         **mapping(body.get("metadata")),  # Deepgram
         **body,
         **mapping(body.get("metrics")),  # Replicate
-        **{
-            name: value
-            for name, value in mapping(body.get("usage")).items()
-            if name == "search_context_size"  # Perplexity
-        },
         **mapping(body.get("extra_info")),  # MiniMax
         **mapping(mapping(body.get("result")).get("transcription_info")),  # Cloudflare
     }
