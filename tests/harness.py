@@ -21,7 +21,6 @@ from typing import Any, Literal, Protocol
 
 from llmitm.bundle import bundle_for
 from llmitm.calls import Json
-from llmitm.demo.provider import LocalProvider
 from llmitm.environment import variables
 from llmitm.home import Home
 from llmitm.providers.hosts import load
@@ -34,6 +33,15 @@ Kind = Literal["addon", "llmitm"]
 _LISTENING = re.compile(r"listening at (?:http://)?\S*?:(\d+)")
 
 
+class Upstream(Protocol):
+    """Where a proxy under test is made to connect to."""
+
+    ca_file: Path
+
+    @property
+    def address(self) -> str: ...
+
+
 def until[T](condition: Any, describe: Any = lambda: "", seconds: float = 20) -> T:
     """Poll until `condition()` is true and return its value; fail with `describe()` when time is up."""
     deadline = time.monotonic() + seconds
@@ -42,13 +50,6 @@ def until[T](condition: Any, describe: Any = lambda: "", seconds: float = 20) ->
             raise AssertionError(f"not within {seconds} s: {describe()}")
         time.sleep(0.02)
     return value
-
-
-class StandIn(Protocol):
-    """What every upstream connection goes to."""
-
-    address: str
-    ca_file: Path
 
 
 @dataclass
@@ -147,7 +148,7 @@ def _command(kind: Kind, home: Home, ready_fd: int, more: Sequence[str]) -> list
 def running_proxy(
     kind: Kind,
     home: Home,
-    upstream: LocalProvider | StandIn,
+    upstream: Upstream,
     *,
     more: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,

@@ -14,11 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmitm import identity
-from llmitm.calls import Ending, Exchange, Finished
+from llmitm.calls import Ending, Exchange, Finished, RateLimit
 from llmitm.estimate import Estimator
 from llmitm.providers import hosts
 from llmitm.reading import Reader
 from llmitm.redact import REDACTED
+from llmitm.wire.encodings import LARGEST_DECODED
 from llmitm_pricing import PriceTable
 
 PRICES = PriceTable.load()
@@ -216,6 +217,68 @@ def test_a_cut_stream_of_anthropic_keeps_the_tokens_of_its_prompt() -> None:
 )
 def test_what_is_no_answer_of_a_model_is_not_estimated(exchange: Exchange) -> None:
     assert read(exchange).answer.usage.source == "none"
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "response", "milliseconds"),
+    [
+        (429, {"error": {"message": "Slow down"}}, {"retry-after-ms": "1500"}, 1_500),
+        (529, {"error": {"message": "Overloaded"}}, {"retry-after": "2"}, 2_000),
+        (429, {"error": {"message": "Please try again in 1m0.5s."}}, {}, 60_500),
+        (503, {"error": {"message": "No"}}, {}, None),
+        # Anthropic sends it with answers that succeeded.
+        (200, ANSWER, {"retry-after": "10"}, None),
+    ],
+)
+def test_a_refused_caller_was_told_to_wait(
+    status: int, answer: Any, response: dict[str, str], milliseconds: int | None
+) -> None:
+    record = read(whole(answer, status=status, response=response))
+    assert record.retry_after_ms == milliseconds
+
+
+def test_what_a_filter_stopped_is_noted() -> None:
+    inner = {
+        "content_filter_result": {"hate": {"filtered": False}, "jailbreak": {"filtered": True}}
+    }
+    body = {"error": {"code": "content_filter", "message": "Filtered.", "innererror": inner}}
+    path = "/openai/deployments/gpt/chat/completions?api-version=2024-10-21"
+    record = read(whole(body, status=400, host="contoso.openai.azure.com", path=path))
+    assert (record.outcome, record.error_type) == ("error", "content_filter")
+    assert record.notes == ["a filter of the provider's stopped the prompt: jailbreak"]
+
+
+def test_limits_are_counted_from_the_moment_the_answer_began() -> None:
+    exchange = whole(
+        {"error": {"metadata": {"headers": {"X-RateLimit-Limit": "9", "X-RateLimit-Reset": "1"}}}},
+        status=429,
+        response={"x-ratelimit-limit": "20", "x-ratelimit-reset-tokens": "1s"},
+        host="openrouter.ai",
+        path="/api/v1/chat/completions",
+    )
+    exchange.first_byte_ms = 2_500
+    # The body repeats headers; what came as a header goes before.
+    assert read(exchange).rate_limits == [
+        RateLimit("requests", 20),
+        RateLimit("tokens", resets_at=1_790_000_003.5),
+    ]
+
+
+def test_the_limits_of_a_stream_that_tells_them_in_an_event() -> None:
+    limits = {"primary": {"used_percent": 40, "window_minutes": 300, "reset_at": 1_790_000_900}}
+    response = {"id": "resp_1", "model": "gpt-5.1-codex", "status": "completed", "output": []}
+    exchange = chat(
+        *events(
+            {"type": "codex.rate_limits", "rate_limits": limits},
+            {"type": "response.created", "response": response | {"status": "in_progress"}},
+            {"type": "response.completed", "response": response},
+        ),
+        host="chatgpt.com",
+        path="/backend-api/codex/responses",
+    )
+    record = read(exchange)
+    assert record.rate_limits == [RateLimit("percent", 100, 60, 1_790_000_900, "5 hours")]
+    assert record.answer.finish_reason == "completed"
 
 
 def test_a_host_that_is_not_known_is_still_a_row() -> None:
@@ -442,3 +505,33 @@ def test_hostile_exchanges_are_rows_without_a_fault(
     )
     exchange.request_headers = [("content-type", kind), *exchange.request_headers[1:]]
     read(exchange)
+
+
+DEEP = b'{"a":' * 10_000 + b"1" + b"}" * 10_000
+
+
+def test_what_is_too_deep_to_be_read_has_a_note() -> None:
+    note = "has too many lists and objects inside each other to be read"
+    assert f"the response {note}" in read(chat(DEEP)).notes
+    assert f"the response {note}" in read(chat(b"data: " + DEEP + b"\n\n")).notes
+    assert f"the request {note}" in read(chat(body=DEEP)).notes
+    assert not any(note in each for each in read(chat(b"<html>", body=b"<html>")).notes)
+
+
+def test_what_decodes_to_too_much_has_a_note() -> None:
+    bomb = gzip.compress(bytes(LARGEST_DECODED + 1_000_000))
+    note = "decodes to more than 64 MB: its end was not read"
+    record = read(
+        chat(
+            bomb,
+            body=bomb,
+            headers=[("content-encoding", "gzip")],
+            response={"content-encoding": "gzip"},
+        )
+    )
+    assert record.notes[:2] == [f"the request {note}", f"the response {note}"]
+
+
+def test_a_key_that_is_no_text() -> None:
+    record = read(whole(headers=[("authorization", "Bearer \udcff\udcfe")]))
+    assert record.identity.api_key_fingerprint

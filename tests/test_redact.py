@@ -148,3 +148,11 @@ def test_patterns_of_the_user() -> None:
 def test_no_text_hides_a_secret_of_the_call(text: str, key: str, secret: str) -> None:
     struck = REDACTOR.text(f"{text}{secret}{text} {key}", spellings([secret, key]))
     assert not any(secret in piece for piece in struck.split(REDACTED))
+
+
+@pytest.mark.parametrize(
+    "start", ["eyJ", "eyJhbGciOiJIUzI1NiJ9", "-----BEGIN PRIVATE KEY-----", "-----END "]
+)
+def test_many_starts_without_an_end_stay_and_take_no_time(start: str) -> None:
+    text = f'-----BEGIN PRIVATE KEY-----{start * 100_000}"'
+    assert Redactor().text(text) == text

@@ -13,6 +13,7 @@ from pydantic_core import PydanticUndefined
 from harness import ROOT
 from llmitm.providers.hosts import ProviderEntry
 from llmitm.settings import (
+    CallerSettings,
     LogSettings,
     ProxySettings,
     Settings,
@@ -27,6 +28,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "log": LogSettings,
     "streams": StreamSettings,
     "sockets": SocketSettings,
+    "callers": CallerSettings,
     "provider": ProviderEntry,
 }
 

@@ -6,7 +6,7 @@ means "not known", never zero.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
@@ -63,18 +63,6 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class RateLimit:
-    """One limit as the response states it."""
-
-    name: str
-    """What is limited: requests, tokens, input_tokens, output_tokens, or the provider's own name."""
-    limit: int | None = None
-    remaining: int | None = None
-    resets_at: float | None = None
-    """Seconds since the epoch, UTC."""
-
-
-@dataclass(frozen=True, slots=True)
 class SocketTurn:
     """What makes an exchange one turn of the many that a WebSocket carries."""
 
@@ -121,6 +109,8 @@ class Exchange:
     """The UUID that the client was told, where it speaks to us by control headers."""
     tags: Mapping[str, str] = field(default_factory=dict)
     """From the user part of the proxy URL, percent-decoded."""
+    caller: Callable[[], Mapping[str, str]] | None = None
+    """Tells the properties of the process that made the call, as far as they are known by then; may wait a moment."""
     http_version: str = "HTTP/1.1"
     usage_injected: bool = False
     """True where llmitm asked for the usage chunk and took it out of the client's stream."""
@@ -221,6 +211,8 @@ class Answer:
     reasoning: str | None = None
     """Visible thinking of the first choice."""
     refusal: str | None = None
+    blocked: str | None = None
+    """What a filter of the provider's stopped and why: `prompt: jailbreak`, `answer: violence`."""
     tool_calls: Sequence[ToolCall] = ()
     """Of the first choice, in order; tools that the provider ran itself are not here."""
     finish_reason: str | None = None
@@ -242,6 +234,24 @@ class Answer:
     """The response as one JSON document: parsed, or for a stream put together in the unstreamed form."""
     job: Literal["running", "done"] | None = None
     """Where it is the state of a job, named by `response_id`, that is charged when it is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """One limit as a response states it."""
+
+    name: str
+    """What is limited: requests, tokens, input_tokens, output_tokens, or the provider's own name. `percent` is a
+    plan that tells only the share: its limit is 100.
+    """
+    limit: int | None = None
+    remaining: int | None = None
+    resets_at: float | None = None
+    """Seconds since the epoch, UTC."""
+    period: str | None = None
+    """For how long it holds: minute, hour, day, month, or some of them ("5 hours"); None where that is not told."""
+    status: str | None = None
+    """What the provider says of it, verbatim: Anthropic's plans have allowed, allowed_warning and rejected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +313,8 @@ class Finished:
     """True where the response came as a stream."""
     first_content_ms: float | None = None
     rate_limits: Sequence[RateLimit] = ()
+    retry_after_ms: float | None = None
+    """How long a refused caller was told to wait."""
     request_text: str | None = None
     """The request body decoded, as it is to be stored; None where it is binary, omitted or dropped."""
     response_text: str | None = None

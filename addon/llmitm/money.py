@@ -7,7 +7,6 @@ from typing import overload
 
 _NANO = Decimal(10**9)
 _NANO_USD = Decimal("1e-9")
-_ONE = Decimal(1)
 
 
 @overload
@@ -16,7 +15,7 @@ def nano(usd: Decimal) -> int: ...
 def nano(usd: Decimal | None) -> int | None: ...
 def nano(usd: Decimal | None) -> int | None:
     """Return an amount in nano-dollars, rounded half to even."""
-    return None if usd is None else int((usd * _NANO).quantize(_ONE, ROUND_HALF_EVEN))
+    return None if usd is None else int((usd * _NANO).to_integral_value(ROUND_HALF_EVEN))
 
 
 @overload

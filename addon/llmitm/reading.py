@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from llmitm import identity, pricing
@@ -27,14 +27,14 @@ from llmitm.calls import (
 )
 from llmitm.estimate import Estimator
 from llmitm.jobs import Jobs
-from llmitm.providers import ratelimits
+from llmitm.providers import limit_bodies, ratelimits, waits
 from llmitm.providers.base import Dialect, Head, StreamReader, request_document
 from llmitm.providers.dialects import by_name
 from llmitm.providers.fields import filled, mapping
 from llmitm.providers.hosts import HostTable
 from llmitm.redact import Redactor, spellings
 from llmitm.wire import jsontext
-from llmitm.wire.encodings import decode
+from llmitm.wire.encodings import LARGEST_DECODED, decode
 from llmitm_pricing import PriceTable
 
 log = logging.getLogger("llmitm")
@@ -46,7 +46,10 @@ _METERED = ("chat", "completion", "embedding")
 """Operations whose tokens are worth an estimate where the provider reports none."""
 _LONGEST_MEDIA = 65_536
 _MEDIA = re.compile(rf'"(?:data:[^"]{{0,100}};base64,)?[A-Za-z0-9+/_-]{{{_LONGEST_MEDIA},}}=*"')
-_VECTOR = re.compile(r"\[\s*(?:-?\d[\d.eE+-]*\s*,\s*){31,}-?\d[\d.eE+-]*\s*\]")
+_VECTOR = re.compile(r"\[\s*+(?:-?\d[\d.eE+-]*+\s*+,\s*+){31,}+-?\d[\d.eE+-]*+\s*+\]")
+
+_CUT = "decodes to more than 64 MB: its end was not read"
+_TOO_DEEP = "has too many lists and objects inside each other to be read"
 
 type _Read = tuple[Answer, bool, float | None]
 """The answer, whether it was streamed, and when its first content came (ms)."""
@@ -92,19 +95,26 @@ class Reader:
         endpoint = step("endpoint", lambda: self._endpoint(exchange), nothing)
         dialect = by_name(endpoint.dialect) if endpoint.dialect else None
         prompt = step("request", lambda: _prompt(dialect, exchange, endpoint), Prompt())
+        notes += step("request", lambda: _unread(exchange, prompt), [])
         unread: _Read = (Answer(), False, None)
         answer, streaming, first_content = step(
-            "response", lambda: _answer(dialect, exchange, endpoint, prompt), unread
+            "response", lambda: _answer(dialect, exchange, endpoint, prompt, notes), unread
         )
         endpoint, asked = step(
             "job",
             lambda: self._jobs.settle(endpoint, prompt, answer, len(exchange.request_body)),
             (endpoint, prompt),
         )
-        who = step("identity", lambda: identity.identify(exchange, prompt), Identity())
+        if answer.blocked:
+            notes.append(f"a filter of the provider's stopped the {answer.blocked}")
+        told: Mapping[str, str] = step("caller", exchange.caller or dict, {})
+        who = step("identity", lambda: identity.identify(exchange, prompt, told), Identity())
         outcome, error_type, error_message = _outcome(exchange, answer)
         turn = exchange.turn
-        limits: Sequence[RateLimit] = step("rate limits", lambda: self._rate_limits(exchange), ())
+        limits: Sequence[RateLimit] = step(
+            "rate limits", lambda: self._rate_limits(exchange, answer), ()
+        )
+        wait = step("wait", lambda: _wait(exchange, answer) if outcome == "error" else None, None)
         if self._is_estimated(exchange, endpoint, answer, outcome):
             answer.usage = step(
                 "estimate", lambda: self._estimate(endpoint, prompt, answer, notes), answer.usage
@@ -127,6 +137,7 @@ class Reader:
             streaming,
             first_content,
             limits,
+            wait,
             request_bytes=turn.request_bytes if turn else len(exchange.request_body),
             response_bytes=turn.response_bytes if turn else sum(map(len, exchange.chunks)),
             client_retry=identity.client_retry(exchange),
@@ -167,13 +178,17 @@ class Reader:
         found = self._hosts.endpoint(entry, exchange.method, exchange.path)
         return found or Endpoint(entry.name, "other", None)
 
-    def _rate_limits(self, exchange: Exchange) -> Sequence[RateLimit]:
+    def _rate_limits(self, exchange: Exchange, answer: Answer) -> Sequence[RateLimit]:
         if exchange.turn is not None:
             return exchange.turn.rate_limits  # the headers are as old as the socket
         entry = self._hosts.find(exchange.host, exchange.port)
         if entry is None:
             return ()
-        return ratelimits.read(entry.rate_limits, exchange.response_headers, exchange.started_at)
+        now = _received_at(exchange)
+        limits = ratelimits.read(entry.rate_limits, exchange.response_headers, now)
+        known = {(limit.name, limit.period) for limit in limits}
+        told = limit_bodies.read(answer.document, now)
+        return [*limits, *(limit for limit in told if (limit.name, limit.period) not in known)]
 
     def _is_estimated(
         self, exchange: Exchange, endpoint: Endpoint, answer: Answer, outcome: Outcome
@@ -259,8 +274,23 @@ def _prompt(dialect: Dialect | None, exchange: Exchange, endpoint: Endpoint) -> 
     return Prompt(model=model, document=document)
 
 
+def _unread(exchange: Exchange, prompt: Prompt) -> list[str]:
+    """Return why a request could not be read, where it is too large or too deep and not just something else."""
+    encoding = header(exchange.request_headers, "content-encoding")
+    if prompt.document is not None or not exchange.request_body:
+        return []
+    body = decode(exchange.request_body, encoding)
+    if encoding and len(body) > LARGEST_DECODED:
+        return [f"the request {_CUT}"]
+    return [f"the request {_TOO_DEEP}"] if jsontext.is_too_deep(body) else []
+
+
 def _answer(
-    dialect: Dialect | None, exchange: Exchange, endpoint: Endpoint, prompt: Prompt
+    dialect: Dialect | None,
+    exchange: Exchange,
+    endpoint: Endpoint,
+    prompt: Prompt,
+    notes: list[str],
 ) -> _Read:
     if exchange.status is None or dialect is None:
         return Answer(), False, None
@@ -273,7 +303,24 @@ def _answer(
             first_content = exchange.chunk_times[number] if exchange.chunk_times else None
             reader.feed(b"".join(exchange.chunks[number + 1 :]))
             break
-    return reader.close(), reader.streamed, first_content
+    answer = reader.close()
+    if reader.is_cut:
+        notes.append(f"the response {_CUT}")
+    if reader.has_unread:
+        notes.append(f"the response {_TOO_DEEP}")
+    return answer, reader.streamed, first_content
+
+
+def _received_at(exchange: Exchange) -> float:
+    """Return when the answer began, in seconds since the epoch: what its headers say is counted from there."""
+    return exchange.started_at + (exchange.first_byte_ms or 0) / 1000
+
+
+def _wait(exchange: Exchange, answer: Answer) -> float | None:
+    """Return for how many milliseconds a refused caller was told to wait."""
+    told = answer.document, answer.error_message
+    seconds = waits.read(exchange.response_headers, *told, _received_at(exchange))
+    return None if seconds is None else seconds * 1000
 
 
 def _outcome(exchange: Exchange, answer: Answer) -> tuple[Outcome, str | None, str | None]:

@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -41,6 +41,8 @@ def _pattern(value: str) -> str:
     return value
 
 
+Fact = Literal["program", "directory", "repository", "branch", "pid", "arguments"]
+"""What can be known of a program that makes calls."""
 Days = Annotated[int, Field(ge=1, le=36_500)]
 
 
@@ -86,6 +88,15 @@ class SocketSettings(_Section):
     """Refuse those to the Responses API, so that Codex and Copilot make their calls over HTTP."""
 
 
+class CallerSettings(_Section):
+    """What is kept of the programs that make calls on this machine."""
+
+    enabled: bool = True
+    """Find out which process made a call, and store it with the call."""
+    keep: tuple[Fact, ...] = ("program", "directory", "repository", "branch", "pid")
+    """The facts that are stored."""
+
+
 class Settings(_Section):
     """Everything that can be set."""
 
@@ -93,6 +104,7 @@ class Settings(_Section):
     log: LogSettings = LogSettings()
     streams: StreamSettings = StreamSettings()
     sockets: SocketSettings = SocketSettings()
+    callers: CallerSettings = CallerSettings()
     provider: tuple[ProviderEntry, ...] = ()
     """LLM hosts of one's own, in the form of `providers.toml`."""
 
@@ -102,6 +114,7 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "log": LogSettings,
     "streams": StreamSettings,
     "sockets": SocketSettings,
+    "callers": CallerSettings,
 }
 
 

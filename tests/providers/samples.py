@@ -68,18 +68,45 @@ def load(case: Path) -> Sample:
     assert endpoint.dialect is not None, f"no dialect owns {path}"
     dialect = by_name(endpoint.dialect)
     prompt = dialect.read_request(body, headers, endpoint)
-    start, headers, body = _message(case / "response.http")
-    if (events := case / "events.jsonl").exists():
-        body += b"".join(map(_aws_message, events.read_text("utf-8").splitlines()))
-    head = Head(int(start.split(" ")[1]), headers, endpoint, prompt)
+    status, headers, body = _response(case)
+    head = Head(status, headers, endpoint, prompt)
     expected = json.loads((case / "expect.json").read_text("utf-8"))
     return Sample(endpoint, dialect, prompt, head, body, expected)
+
+
+def exchange(case: Path) -> Exchange:
+    """Return a sample as the proxy would have seen it, in one chunk."""
+    start, request_headers, request_body = _message(case / "request.http")
+    method, path, _ = start.split(" ")
+    name, _, port = (header(request_headers, "host") or "").partition(":")
+    status, response_headers, body = _response(case)
+    return Exchange(
+        id=f"{case.parent.name}/{case.name}",
+        started_at=0.0,
+        method=method,
+        scheme="https",
+        host=name,
+        port=int(port or 443),
+        path=path,
+        request_headers=request_headers,
+        request_body=request_body,
+        status=status,
+        response_headers=response_headers,
+        chunks=[body] if body else [],
+    )
 
 
 def plain(value: object) -> Json:
     """Return a record as JSON would have it: without what is not known, amounts as text."""
     fields = {key: item for key, item in asdict(value).items() if key != "document"}  # type: ignore[call-overload]
     return json.loads(json.dumps(fields, default=str))
+
+
+def _response(case: Path) -> tuple[int, Headers, bytes]:
+    start, headers, body = _message(case / "response.http")
+    if (events := case / "events.jsonl").exists():
+        body += b"".join(map(_aws_message, events.read_text("utf-8").splitlines()))
+    return int(start.split(" ")[1]), headers, body
 
 
 def _aws_message(line: str) -> bytes:

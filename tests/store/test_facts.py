@@ -208,9 +208,9 @@ def _log_of_before(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         connection.execute(f"PRAGMA application_id = {0x6C6C6D69}")
         migrations.apply(Database(connection), stop_before="m004_basis")
-        there = {column.name for column in Database(connection)["calls"].columns}
+        known = {column[1] for column in connection.execute("PRAGMA table_info(calls)")}
         for key, columns in enumerate(rows, 1):
-            kept = {name: value for name, value in columns.items() if name in there}
+            kept = {name: value for name, value in columns.items() if name in known}
             kept |= {"key": key, "thread_key": key}
             marks = ", ".join("?" * len(kept))
             connection.execute(

@@ -10,7 +10,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmitm.wire.encodings import ContentDecoder, decode
+from llmitm.wire.encodings import LARGEST_DECODED, ContentDecoder, decode
 from wire.chunks import cut_points, pieces
 
 
@@ -84,3 +84,12 @@ def test_hostile_bytes_never_raise(name: str, data: bytes) -> None:
 
 def test_identity_is_nothing() -> None:
     assert decode(b"x", "identity") == decode(b"x", None) == b"x"
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_what_expands_without_end_is_decoded_up_to_a_limit(name: str) -> None:
+    decoder = ContentDecoder(name)
+    decoded = decoder.feed(ENCODERS[name](bytes(2 * LARGEST_DECODED)))
+    assert decoder.is_full
+    assert LARGEST_DECODED < len(decoded) < 2 * LARGEST_DECODED
+    assert decoder.feed(b"more") == b""

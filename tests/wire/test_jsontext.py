@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from llmitm.wire.jsontext import compact, parse, parse_or_none
+from llmitm.wire.jsontext import TooDeep, compact, is_too_deep, parse, parse_or_none
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,16 @@ def test_what_is_not_json(text: bytes) -> None:
 
 def test_compact_keeps_other_alphabets() -> None:
     assert compact({"a": ["é", 1]}) == '{"a":["é",1]}'
+
+
+@pytest.mark.parametrize("opened", [b"[", b'{"a":', b'["\\ud83d",'])
+def test_what_is_too_deep_says_so(opened: bytes) -> None:
+    closed = b"]" if opened.startswith(b"[") else b"}"
+    assert parse_or_none(opened * 150 + b"1" + closed * 150) is not None
+    for depth in (300, 900, 100_000):
+        text = opened * depth + b"1" + closed * depth
+        with pytest.raises(TooDeep):
+            parse(text)
+        assert is_too_deep(text)
+    assert not is_too_deep(b"{}")
+    assert not is_too_deep(b"<html>")

@@ -46,3 +46,13 @@ def test_hostile_bytes_never_raise(data: bytes) -> None:
     parse(data, "multipart/form-data; boundary=b")
     parse(b"--b\r\n" + data, "multipart/form-data; boundary=b")
     list(files(b"--b\r\n" + data, "multipart/form-data; boundary=b"))
+
+
+def test_a_form_of_a_million_parts_is_read_in_part() -> None:
+    part = b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\nv\r\n'
+    form = parse(part * 1_000_000, "multipart/form-data; boundary=b")
+    assert form == {"a": ["v"] * 10_000}
+
+
+def test_a_boundary_that_is_no_text() -> None:
+    assert parse(BODY, "multipart/form-data; boundary=\udcff") == {}

@@ -136,6 +136,7 @@ def _document(call: Finished) -> dict[str, Any]:
         "provider_cost_usd": _exact(charge.provider_usd),
         "table_cost_usd": _exact(charge.table_usd),
         "rate_limits": [_limit(limit) for limit in call.rate_limits],
+        "retry_after_ms": call.retry_after_ms,
         "notes": [*call.notes, *charge.notes],
     }
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from math import isfinite
 from urllib.parse import parse_qsl
 
 from llmitm.basis import Quantity
 from llmitm.calls import Answer, Exchange, Json, Prompt
+from llmitm.providers import fields
 from llmitm.providers.fields import first, mapping, text
 
 type Options = Mapping[str, Json]
@@ -89,7 +89,6 @@ def number(value: Json) -> Quantity | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
-        found = float(value) if isinstance(value, str) else value
-        return found if isfinite(found) and found >= 0 else None
-    except (ValueError, OverflowError):
+        return fields.number(float(value) if isinstance(value, str) else value)
+    except ValueError:
         return None

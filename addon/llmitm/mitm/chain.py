@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from llmitm.home import Home
+from llmitm.mitm.callers import Callers
 from llmitm.mitm.console import Console
 from llmitm.mitm.dispatch import Dispatch
 from llmitm.mitm.gateway import Gateway
@@ -26,12 +27,16 @@ def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = Fal
     recorder.start()
     tunnel = Tunnel(hosts, os.environ.get("LLMITM_LABEL"))  # set by `llmitm run`
     sockets = Sockets(hosts, recorder.follow, settings.sockets.refuse_responses)
-    intercept = Intercept(hosts, tunnel, recorder.submit, settings.streams.ask_usage, sockets)
+    callers = Callers.of(settings)
+    intercept = Intercept(
+        hosts, tunnel, recorder.submit, settings.streams.ask_usage, callers.told, sockets
+    )
     console.watch(recorder, tunnel, intercept)
     return [
         Upstream(hosts),  # first: options that everything after relies on
         tunnel,  # what is decrypted at all
         Gateway(hosts, console.health),  # re-targets a request before it is identified
+        callers,  # who makes it
         intercept,  # the call itself
         Dispatch(),  # finds handlers faster than stock mitmdump does
         console,  # last: closes the log when all is over

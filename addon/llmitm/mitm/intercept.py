@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 from uuid import uuid4
 
 from mitmproxy import http
-from mitmproxy.connection import ConnectionState
+from mitmproxy.connection import Client, ConnectionState
 
+from llmitm.callers.connections import Told
 from llmitm.calls import Endpoint, Exchange, header
 from llmitm.ids import new_id
 from llmitm.mitm.gateway import TAGS
@@ -48,12 +49,14 @@ class Intercept:
         tunnel: Tunnel,
         submit: Callable[[Exchange], None],
         ask_usage: bool = True,
+        caller: Callable[[Client], Told | None] = lambda _: None,
         sockets: Sockets | None = None,
     ) -> None:
         self._hosts = hosts
         self._tunnel = tunnel
         self._submit = submit
         self._ask_usage = ask_usage
+        self._caller = caller
         self._sockets = sockets
         self.in_flight = 0
 
@@ -83,6 +86,7 @@ class Intercept:
             request_headers=_headers(request.headers),
             request_body=b"",
             tags=self._tags(flow),
+            caller=self._caller(flow.client_conn),
             http_version=request.http_version,
         )
         if _take_off_control_headers(request):

@@ -28,6 +28,7 @@ _WHITE = b" \t\r\n\xef\xbb\xbf"
 _SSE_START = re.compile(rb"(?:data|event|id|retry)?:")
 _LINES = re.compile(rb"\}[ \t\r]*\n[ \t\r]*\{")
 _SSE_BEGINS = (b"d", b"e", b"i", b"r")
+_AT_A_TIME = 256 * 1024
 _LONGEST_FIELD = len(b"retry:")
 
 
@@ -169,6 +170,11 @@ class StreamReader:
         self._decided = False
         self._decoder: FrameDecoder | None = None
         self._pieces: list[bytes] = []
+        self._start = b""
+        self.is_cut = False
+        """Set once more came out of the content encoding than is looked at."""
+        self.has_unread = False
+        """Set once the body, or an event of it, was too deep to be read."""
         self.has_content = False
         """Set once a piece of a stream carried content."""
 
@@ -180,21 +186,23 @@ class StreamReader:
     def feed(self, data: bytes) -> bool:
         """Take a piece of the body as it was on the wire; return whether content has been seen so far."""
         data = self._content.feed(data)
+        self.is_cut = self._content.is_full
         if self._decoder is not None:
-            self._add(self._decoder.feed(data))
+            self._decode(self._decoder, data)
         elif data:
             self._pieces.append(data)
             if not self._decided:
-                self._decide()
+                self._decide(data)
         return self.has_content
 
     def close(self) -> Answer:
         """End the body and read it."""
         return self._dialect.answer(self._document(), self._head)
 
-    def _decide(self) -> None:
+    def _decide(self, data: bytes) -> None:
         """Tell the framing once enough is there after the white space that a body may begin with."""
-        start = b"".join(self._pieces).lstrip(_WHITE)
+        # Kept alive by white space, a body may be a long time coming.
+        start = self._start = (self._start + data).lstrip(_WHITE)
         if not start or (start[:1] in _SSE_BEGINS and len(start) < _LONGEST_FIELD):
             return
         self._decided = True
@@ -206,7 +214,12 @@ class StreamReader:
         if decoder is not None:
             self._decoder, pieces = decoder, b"".join(self._pieces)
             self._pieces = []
-            self._add(decoder.feed(pieces))
+            self._decode(decoder, pieces)
+
+    def _decode(self, decoder: FrameDecoder, data: bytes) -> None:
+        """Feed a decoder so much at a time that its frames are no weight: millions of them have fit into a body."""
+        for at in range(0, len(data), _AT_A_TIME):
+            self._add(decoder.feed(data[at : at + _AT_A_TIME]))
 
     def _add(self, frames: Sequence[Frame]) -> None:
         assert self._assembler is not None
@@ -216,18 +229,27 @@ class StreamReader:
             if self._assembler.plain:
                 payload: Json = frame.data.decode("utf-8", "replace")
             else:
-                payload = jsontext.parse_or_none(frame.data)
+                payload = self._parsed(frame.data)
             if payload is not None and self._assembler.add(payload, frame.event):
                 self.has_content = True
+
+    def _parsed(self, text: bytes) -> Json:
+        try:
+            return jsontext.parse(text)
+        except jsontext.TooDeep:
+            self.has_unread = True
+        except ValueError:
+            pass
+        return None
 
     def _document(self) -> Json:
         if self._decoder is None or self._assembler is None:
             body = b"".join(self._pieces)
-            document = jsontext.parse_or_none(body)
+            document = self._parsed(body)
             if document is not None or self._assembler is None or not _LINES.search(body):
                 return document
             self._decoder = LineDecoder()  # lines that no content type gave away
-            self._add(self._decoder.feed(body))
+            self._decode(self._decoder, body)
         self._add(self._decoder.flush())
         return self._assembler.document()
 

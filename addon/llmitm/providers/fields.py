@@ -7,9 +7,14 @@ that type", so an explicit 0 or "" stays what it is.
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
-from math import isfinite
 
 from llmitm.calls import Json
+
+_MOST_THINGS = 10**12
+_LARGEST_NUMBER = 10**15
+"""What is more is nonsense: nobody sends a call of a trillion tokens. Taken for true it would be more than the
+log's integers hold, or than their sums do.
+"""
 
 
 def mapping(value: Json) -> dict[str, Json]:
@@ -43,18 +48,18 @@ def flag(value: Json) -> bool:
 
 
 def number(value: Json) -> int | float | None:
-    """Return a finite number that is not negative."""
+    """Return a number that is not negative, finite and within reason."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return value if isfinite(value) and value >= 0 else None
+    return value if 0 <= value <= _LARGEST_NUMBER else None
 
 
 def count(value: Json) -> int | None:
     """Return a number of things; some servers write whole numbers as floats."""
     if type(value) is int:  # the common case; a bool is not an int here
-        return value if value >= 0 else None
+        return value if 0 <= value <= _MOST_THINGS else None
     found = number(value)
-    return int(found) if found is not None else None
+    return int(found) if found is not None and found <= _MOST_THINGS else None
 
 
 def money(value: Json) -> Decimal | None:
@@ -65,7 +70,7 @@ def money(value: Json) -> Decimal | None:
         amount = Decimal(str(value))
     except InvalidOperation:
         return None
-    return amount if amount.is_finite() and amount >= 0 else None
+    return amount if amount.is_finite() and 0 <= amount <= _LARGEST_NUMBER else None
 
 
 def total(*counts: int | None) -> int | None:

@@ -19,11 +19,18 @@ https://docs.github.com/en/copilot/concepts/billing-and-usage (read 2026-11-26)
 _COST_IN_USD = frozenset(
     {"openrouter", "vercel", "perplexity", "avian", "deepinfra", "huggingface"}
 )
+_MOST_USD = 1_000_000
+"""Of one call. Some such figures together would be more than the log's sums hold."""
 _OWN_KEY_IS_EXTRA = frozenset({"openrouter", "vercel"})
 
 
 def read(document: Json, usage: Json, provider: str) -> Decimal | None:
-    """Return the cost that a response and the usage object in it name; None where they name none."""
+    """Return the cost that a response and the usage object in it name; None where they name none, or nonsense."""
+    cost = _told(document, usage, provider)
+    return cost if cost is None or cost <= _MOST_USD else None
+
+
+def _told(document: Json, usage: Json, provider: str) -> Decimal | None:
     whole, body = mapping(document), mapping(usage)
     match provider:
         case "xai":

@@ -49,7 +49,21 @@ def m004_basis(db: Database) -> None:
 
 
 @migrations()
-def m005_sockets(db: Database) -> None:
+def m006_throttling(db: Database) -> None:
+    """How long refused callers were told to wait, and limits by their period."""
+    db.execute("ALTER TABLE calls ADD COLUMN retry_after_ms INTEGER")
+    # A period is part of what makes a limit, and a primary key cannot be changed.
+    db.execute("ALTER TABLE rate_limits RENAME TO rate_limits_without_period")
+    db.execute(_RATE_LIMITS)
+    db.execute(
+        "INSERT INTO rate_limits SELECT provider, api_key, model, name, '', hour, \"limit\", remaining,"
+        " lowest, resets_at, seen_at, NULL FROM rate_limits_without_period"
+    )
+    db.execute("DROP TABLE rate_limits_without_period")
+
+
+@migrations()
+def m007_sockets(db: Database) -> None:
     """Which calls came over the same WebSocket."""
     db.execute("ALTER TABLE calls ADD COLUMN socket_id TEXT")
     db.execute("CREATE INDEX calls_by_socket ON calls (socket_id) WHERE socket_id IS NOT NULL")
@@ -206,6 +220,22 @@ _INDEXES = (
     "CREATE INDEX bodies_by_turns ON bodies (turns_node_id) WHERE turns_node_id IS NOT NULL",
     "CREATE INDEX properties_by_value ON properties (name, value, call_key)",
 )
+
+_RATE_LIMITS = """CREATE TABLE rate_limits (
+    provider TEXT NOT NULL,
+    api_key TEXT NOT NULL,
+    model TEXT NOT NULL,
+    name TEXT NOT NULL,
+    period TEXT NOT NULL, -- minute, day, 5 hours ...; empty where that is not told
+    hour INTEGER NOT NULL, -- hours since the epoch
+    "limit" INTEGER,
+    remaining INTEGER, -- as last seen in the hour
+    lowest INTEGER, -- the least that remained in the hour
+    resets_at INTEGER,
+    seen_at INTEGER NOT NULL,
+    status TEXT,
+    PRIMARY KEY (provider, api_key, model, name, period, hour)
+) WITHOUT ROWID"""
 
 _BASIS = (
     "basis INTEGER",

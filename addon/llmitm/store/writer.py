@@ -20,7 +20,7 @@ from llmitm.store import rollups, search
 from llmitm.store.bodies import Bodies, Stored
 from llmitm.store.database import open_writable
 from llmitm.store.retention import Retention
-from llmitm.store.rows import Row, clean, row
+from llmitm.store.rows import Row, clean, row, storable
 
 _MOST_LINKS = 50_000
 _LONGEST_WALK = 1_000
@@ -215,6 +215,7 @@ def _rate_limits(connection: sqlite3.Connection, batch: Sequence[Finished]) -> N
                 call.identity.api_key_fingerprint or "",
                 call.model or "",
                 limit.name,
+                limit.period or "",
                 seen // 3_600_000,
             )
             before = latest.get(key)
@@ -226,9 +227,11 @@ def _rate_limits(connection: sqlite3.Connection, batch: Sequence[Finished]) -> N
                 min(lowest) if lowest else None,
                 resets,
                 seen,
+                limit.status,
             )
     if latest:
-        connection.executemany(_ADD_LIMIT, [(*key, *state) for key, state in latest.items()])
+        limits = [tuple(map(storable, (*key, *state))) for key, state in latest.items()]
+        connection.executemany(_ADD_LIMIT, limits)
 
 
 def _losses(connection: sqlite3.Connection, losses: Mapping[str, int]) -> None:
@@ -240,7 +243,7 @@ def _losses(connection: sqlite3.Connection, losses: Mapping[str, int]) -> None:
     )
 
 
-_ADD_LIMIT = """INSERT INTO rate_limits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+_ADD_LIMIT = """INSERT INTO rate_limits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET "limit" = excluded."limit", remaining = excluded.remaining,
     lowest = coalesce(min(lowest, excluded.lowest), lowest, excluded.lowest),
-    resets_at = excluded.resets_at, seen_at = excluded.seen_at"""
+    resets_at = excluded.resets_at, seen_at = excluded.seen_at, status = excluded.status"""

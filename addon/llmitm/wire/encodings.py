@@ -1,7 +1,7 @@
 """HTTP content encodings, decoded piece by piece: gzip, deflate, br, zstd, and several on top of each other.
 
 A body that breaks off, or that does not hold what its header says, gives what could be decoded and no error:
-an observer must not choke on what a client accepted. A body that is not encoded at all in spite of its header, as
+an observer must not choke on what a client accepted. What a few bytes make gigabytes of is decoded up to a limit. A body that is not encoded at all in spite of its header, as
 recorders keep it, is taken as it is.
 """
 
@@ -14,13 +14,23 @@ from typing import Protocol
 import brotli
 import zstandard
 
+LARGEST_DECODED = 64 * 1024 * 1024
+"""Bytes that one body may decode to, a little more or less."""
+_LARGEST_WINDOW = 8 * 1024 * 1024
+"""https://www.rfc-editor.org/rfc/rfc9659"""
+
 
 class _Decompressor(Protocol):
+    step: int
+    """Bytes that are decoded at a time: so few that what they may become is no trouble yet."""
+
     def feed(self, data: bytes) -> bytes: ...
 
 
 class _Zlib:
     """gzip and zlib, with several members one after the other; raw deflate, as some servers mean it."""
+
+    step = 16 * 1024
 
     def __init__(self) -> None:
         self._inflate = zlib.decompressobj(wbits=47)  # 32 + 15: tells gzip from zlib by the header
@@ -44,6 +54,8 @@ class _Zlib:
 
 
 class _Brotli:
+    step = 32
+
     def __init__(self) -> None:
         self._decompress = brotli.Decompressor()
 
@@ -54,10 +66,10 @@ class _Brotli:
 class _Zstd:
     """zstd, with several frames one after the other."""
 
+    step = 512
+
     def __init__(self) -> None:
-        self._new: Callable[[], zstandard.ZstdDecompressionObj] = lambda: (
-            zstandard.ZstdDecompressor().decompressobj()
-        )
+        self._new = zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW).decompressobj
         self._decompress = self._new()
 
     def feed(self, data: bytes) -> bytes:
@@ -90,7 +102,10 @@ _PLAIN_STARTS = {"br": b"{de:", "deflate": b"{"}
 
 
 class ContentDecoder:
-    """Undo a `Content-Encoding`. `broken` is set once the bytes are not what the header says."""
+    """Undo a `Content-Encoding`. `broken` is set once the bytes are not what the header says.
+
+    `is_full` is set once more came out than is looked at; what comes after that is left out.
+    """
 
     def __init__(self, encoding: str | None) -> None:
         names = [name.strip().lower() for name in (encoding or "").split(",")]
@@ -100,22 +115,34 @@ class ContentDecoder:
             [] if self.broken else [_DECOMPRESSORS[name]() for name in reversed(names)]
         )
         self._outermost = names[-1] if self._chain else None
+        self._left = LARGEST_DECODED
+        self.is_full = False
 
     def feed(self, data: bytes) -> bytes:
-        """Return what a piece decodes to; nothing once the stream is broken."""
-        if self.broken:
+        """Return what a piece decodes to; nothing once the stream is broken, or too much came out of it."""
+        if self.broken or self.is_full:
             return b""
         if self._outermost is not None and data:
             if _is_plain(self._outermost, data[0]):
                 self._chain = []
             self._outermost = None
+        for decompressor in self._chain:
+            data = self._through(decompressor, data)
+        return data
+
+    def _through(self, decompressor: _Decompressor, data: bytes) -> bytes:
+        pieces = []
         try:
-            for decompressor in self._chain:
-                data = decompressor.feed(data)
+            for at in range(0, len(data), decompressor.step):
+                piece = decompressor.feed(data[at : at + decompressor.step])
+                pieces.append(piece)
+                self._left -= len(piece)
+                if self._left < 0:
+                    self.is_full = True
+                    break
         except (zlib.error, brotli.error, zstandard.ZstdError):
             self.broken = True
-            return b""
-        return data
+        return b"".join(pieces)
 
 
 def _is_plain(encoding: str, first: int) -> bool:

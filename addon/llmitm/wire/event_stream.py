@@ -77,7 +77,10 @@ def _frame(message: bytes, headers_length: int) -> Frame | None:
         case "exception":
             return _error(headers.get(":exception-type"), payload)
         case "error":
-            return _error(headers.get(":error-code"), headers.get(":error-message", "").encode())
+            return _error(
+                headers.get(":error-code"),
+                headers.get(":error-message", "").encode("utf-8", "surrogatepass"),
+            )
         case _:
             return Frame(payload, headers.get(":event-type"))
 
@@ -87,7 +90,7 @@ def _error(kind: str | None, payload: bytes) -> Frame:
     body = jsontext.parse_or_none(payload)
     if not isinstance(body, dict):
         body = {"message": payload.decode("utf-8", "replace")}
-    return Frame(jsontext.compact({**body, "type": kind}).encode(), "error")
+    return Frame(jsontext.compact({**body, "type": kind}).encode("utf-8", "surrogatepass"), "error")
 
 
 def _headers(data: bytes) -> dict[str, str]:

@@ -3,32 +3,76 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 
 from pydantic_core import from_json
 
 from llmitm.calls import Json
 
+_DEEPEST = 200
+"""Lists and objects inside each other that pydantic-core reads, and nobody sends. What is deeper would overflow
+the stack of whoever walks over it.
+"""
+
+
+class TooDeep(ValueError):
+    """The value is nested more deeply than is read."""
+
 
 def parse(text: bytes | str) -> Json:
     """Parse one JSON value; leading and trailing white space is allowed (OpenRouter sends it to keep alive).
 
-    Raises `ValueError` where it is not JSON.
+    Raises `ValueError` where it is not JSON, of it `TooDeep` where it is too much of it.
     """
     try:
         return from_json(text)
-    except ValueError:
+    except ValueError as error:
+        if "recursion limit" in str(error):
+            raise TooDeep("too many lists and objects inside each other") from None
         # Lone surrogates and a byte order mark, which the standard library lets through.
         if isinstance(text, bytes):
             text = text.decode("utf-8-sig", "surrogatepass")
-        return json.loads(text, strict=False)
+        try:
+            value = json.loads(text, strict=False)
+        except RecursionError:
+            raise TooDeep("too many lists and objects inside each other") from None
+        if _is_deep(value):
+            raise TooDeep("too many lists and objects inside each other") from None
+        return value
 
 
 def parse_or_none(text: bytes | str) -> Json:
     """Parse one JSON value, or return None where it is not JSON."""
     try:
         return parse(text)
-    except (ValueError, RecursionError):
+    except ValueError:
         return None
+
+
+def is_too_deep(text: bytes | str) -> bool:
+    """Return whether a text cannot be read because its values are too deep inside each other."""
+    try:
+        parse(text)
+    except TooDeep:
+        return True
+    except ValueError:
+        return False
+    return False
+
+
+def _is_deep(value: Json) -> bool:
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [inner for each in level for inner in _inside(each)]
+        if not level:
+            return False
+    return True
+
+
+def _inside(value: Json) -> Iterable[Json]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def compact(value: Json) -> str:

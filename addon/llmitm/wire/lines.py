@@ -13,17 +13,20 @@ class LineDecoder:
     """Cut newline-delimited JSON (NDJSON) into lines; empty lines are skipped."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest: list[bytes] = []
 
     def feed(self, data: bytes) -> list[Frame]:
         """Take a piece, return the lines that it completes."""
-        lines = (self._rest + data).split(b"\n")
-        self._rest = lines.pop()
+        self._rest.append(data)
+        if b"\n" not in data:
+            return []
+        lines = b"".join(self._rest).split(b"\n")
+        self._rest = [lines.pop()]
         return [Frame(line) for line in map(bytes.strip, lines) if line]
 
     def flush(self) -> list[Frame]:
         """End the stream: return the last line where it had no newline."""
-        rest, self._rest = self._rest.strip(), b""
+        rest, self._rest = b"".join(self._rest).strip(), []
         return [Frame(rest)] if rest else []
 
 
@@ -31,7 +34,7 @@ class ArrayDecoder:
     """Cut a JSON array of objects, as Gemini streams without `alt=sse`, into the texts of its elements."""
 
     def __init__(self) -> None:
-        self._buffer = b""
+        self._buffer = bytearray()
         self._scanned = 0
         self._start = -1
         self._base = 0
@@ -75,12 +78,12 @@ class ArrayDecoder:
         else:
             self._depth -= 1
             if self._start >= 0 and self._depth == self._base:
-                elements.append(Frame(self._buffer[self._start : end]))
+                elements.append(Frame(bytes(self._buffer[self._start : end])))
                 self._start = -1
 
     def _drop_seen(self) -> None:
         cut = self._start if self._start >= 0 else self._scanned
-        self._buffer = self._buffer[cut:]
+        del self._buffer[:cut]
         self._scanned -= cut
         if self._start >= 0:
             self._start = 0

@@ -13,6 +13,9 @@ _NAME = re.compile(rb"\bname" + _PARAMETER)
 _FILENAME = re.compile(rb"\bfilename" + _PARAMETER)
 _TYPE = re.compile(rb"^content-type:\s*([^\r\n]+)", re.IGNORECASE | re.MULTILINE)
 _LONGEST_FIELD = 65_536
+_LONGEST_HEAD = 16_384
+_MOST_PARTS = 10_000
+"""No form of a person has as many; the others are left out."""
 
 
 def parse(body: bytes, content_type: str) -> dict[str, Json] | None:
@@ -29,11 +32,12 @@ def parse(body: bytes, content_type: str) -> dict[str, Json] | None:
             continue
         key = _written(name)
         value = _value(head, content)
-        if key in form:
-            earlier = form[key]
-            form[key] = [*(earlier if isinstance(earlier, list) else [earlier]), value]
-        else:
+        if key not in form:
             form[key] = value
+        elif isinstance(earlier := form[key], list):
+            earlier.append(value)
+        else:
+            form[key] = [earlier, value]
     return form
 
 
@@ -49,10 +53,11 @@ def _parts(body: bytes, content_type: str) -> Iterator[tuple[bytes, bytes]]:
     match = _BOUNDARY.search(content_type)
     if match is None:
         return
-    for part in body.split(b"--" + match.group(1).encode())[1:]:
+    boundary = b"--" + match.group(1).encode("utf-8", "surrogateescape")
+    for part in body.split(boundary, _MOST_PARTS + 1)[1 : _MOST_PARTS + 1]:
         head, separator, content = part.partition(b"\r\n\r\n")
         if separator:
-            yield head, content.removesuffix(b"\r\n")
+            yield head[:_LONGEST_HEAD], content.removesuffix(b"\r\n")
 
 
 def _value(head: bytes, content: bytes) -> Json:

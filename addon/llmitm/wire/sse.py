@@ -16,17 +16,20 @@ class SseDecoder:
     """Cut a byte stream into events."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest: list[bytes] = []
         self._data: list[bytes] = []
         self._event: str | None = None
         self._at_start = True
 
     def feed(self, data: bytes) -> list[Frame]:
         """Take a piece of the stream, return the events that it completes."""
-        text = self._rest + data
+        if self._rest and not self._at_start and not self._ends_line(data):
+            self._rest.append(data)  # a long line is put together once, at its end
+            return []
+        text = b"".join(self._rest) + data
         if self._at_start and text:
             if _BOM.startswith(text) and len(text) < len(_BOM):
-                self._rest = text
+                self._rest = [text]
                 return []
             text = text.removeprefix(_BOM)
             self._at_start = False
@@ -35,17 +38,20 @@ class SseDecoder:
             held = b"\r" if text.endswith(b"\r") else b""
             text = text.removesuffix(held).replace(b"\r\n", b"\n").replace(b"\r", b"\n") + held
         lines = text.split(b"\n")
-        self._rest = lines.pop()
+        self._rest = [rest] if (rest := lines.pop()) else []
         return [event for line in lines if (event := self._line(line)) is not None]
 
     def flush(self) -> list[Frame]:
         """End the stream: return the event that was still open, if there is one."""
-        rest, self._rest = self._rest, b""
+        rest, self._rest = b"".join(self._rest), []
         events = (
             [self._line(line) for line in rest.removesuffix(b"\r").split(b"\r")] if rest else []
         )
         events.append(self._dispatch())
         return [event for event in events if event is not None]
+
+    def _ends_line(self, data: bytes) -> bool:
+        return b"\n" in data or b"\r" in data or self._rest[-1].endswith(b"\r")
 
     def _line(self, line: bytes) -> Frame | None:
         if not line:
