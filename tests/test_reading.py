@@ -325,10 +325,17 @@ def test_bodies_are_left_out_on_demand_but_counted() -> None:
 def test_a_body_that_was_too_large_to_keep_leaves_a_note() -> None:
     exchange = whole()
     exchange.request_truncated = exchange.response_truncated = True
-    assert [note.split(":")[0] for note in read(exchange).notes] == [
-        "the request was too large to keep",
-        "the response was too large to keep",
+    body = exchange.request_body
+    exchange.request_body, exchange.request_gaps = body[:-20], [(len(body) - 20, 20)]
+    exchange.response_unseen = 3_000
+    record = read(exchange)
+    assert record.notes == [
+        "the request was too large to keep: 20 bytes passed unseen",
+        "the response was too large to keep: 3,000 bytes passed unseen",
     ]
+    assert record.request_bytes == len(body)
+    assert record.response_bytes == sum(map(len, exchange.chunks)) + 3_000
+    assert record.prompt.model == "gpt-4o-mini"  # what stands before the gap is read
 
 
 SECRET_HEADERS = [

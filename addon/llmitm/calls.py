@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 from llmitm.basis import Basis
 
@@ -60,6 +60,8 @@ class Endpoint:
     """False where the answer repeats a call that was billed before (a stored response, a job's state)."""
     streams: bool = False
     """True where the path itself asks for a stream."""
+    resource: str | None = None
+    """The id of what is asked for, where the path names it and the answer need not: a file, a batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,14 @@ class Exchange:
     """True where llmitm asked for the usage chunk and took it out of the client's stream."""
     request_truncated: bool = False
     response_truncated: bool = False
-    """True where the tail of the body was let through unseen, because it was too large to keep."""
+    """True where a part of the body was let through unseen, because it was too large to keep."""
+    rest: IO[bytes] | None = None
+    """The response after `chunks`, in a file without a name, where it is too long for memory and is read line by line.
+    Whoever has the exchange last closes it."""
+    request_gaps: Sequence[tuple[int, int]] = ()
+    """Where that was in the request: position in `request_body`, and how many bytes are missing there."""
+    response_unseen: int = 0
+    """Bytes of the response after those of `chunks`."""
     frames_unseen: int = 0
     """Frames of a socket that passed unread, because too much was waiting to be read."""
     turn: SocketTurn | None = None
@@ -172,6 +181,29 @@ class ModelUsage:
 
     model: str
     usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class AlikeRequests:
+    """What requests of a batch used that are priced alike."""
+
+    model: str
+    geo: str | None
+    prompt: int
+    """Tokens of the longest prompt among them."""
+    requests: int
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The results of a batch."""
+
+    requests: int
+    failed: int
+    """How many of the requests failed; they are not charged."""
+    parts: Sequence[AlikeRequests]
+    """They add up to the `usage` of the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,8 +264,11 @@ class Answer:
     """What the provider itself says it charged."""
     document: Json = None
     """The response as one JSON document: parsed, or for a stream put together in the unstreamed form."""
-    job: Literal["running", "done"] | None = None
-    """Where it is the state of a job, named by `response_id`, that is charged when it is done."""
+    job: Literal["running", "part", "done"] | None = None
+    """Where it is the state of a job, named by `response_id`, that is charged when it is done. Of a part of its
+    result it is not known what the whole costs."""
+    batch: Batch | None = None
+    """Where it is the results of a batch."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from llmitm.calls import (
     header,
 )
 from llmitm.estimate import Estimator
-from llmitm.jobs import Jobs
+from llmitm.jobs import Asked, JobId, Jobs
 from llmitm.providers import limit_bodies, ratelimits, waits
 from llmitm.providers.base import Dialect, Head, StreamReader, request_document
 from llmitm.providers.dialects import by_name
@@ -40,6 +40,7 @@ from llmitm_pricing import PriceTable
 log = logging.getLogger("llmitm")
 
 _FAILED = 400
+_PIECE_BYTES = 65_536
 _UNFINISHED = (None, "in_progress", "queued")
 """Reasons for its end of an answer that has not ended; the Responses API names its state there."""
 _METERED = ("chat", "completion", "embedding")
@@ -66,6 +67,7 @@ class Reader:
         *,
         keep_bodies: bool = True,
         redact: Sequence[str] = (),
+        recall: Callable[[JobId], Asked | None] | None = None,
     ) -> None:
         self._hosts = hosts
         self.prices = prices
@@ -73,12 +75,19 @@ class Reader:
         self._estimator = estimator
         self._keep_bodies = keep_bodies
         self._redactor = Redactor(redact)
-        self._jobs = Jobs()
+        self._jobs = Jobs(recall)
         self.faults: Counter[str] = Counter()
         """Steps that failed, by name."""
 
     def read(self, exchange: Exchange) -> Finished:
         """Return the record of an exchange. Does not raise."""
+        try:
+            return self._read(exchange)
+        finally:
+            if exchange.rest is not None:
+                exchange.rest.close()
+
+    def _read(self, exchange: Exchange) -> Finished:
         notes: list[str] = []
 
         def step[T](name: str, work: Callable[[], T], otherwise: T) -> T:
@@ -100,10 +109,11 @@ class Reader:
         answer, streaming, first_content = step(
             "response", lambda: _answer(dialect, exchange, endpoint, prompt, notes), unread
         )
+        endpoint = _batch(endpoint, exchange, answer, notes)
         endpoint, asked = step(
             "job",
             lambda: self._jobs.settle(endpoint, prompt, answer, len(exchange.request_body)),
-            (endpoint, prompt),
+            Asked(endpoint, prompt),
         )
         if answer.blocked:
             notes.append(f"a filter of the provider's stopped the {answer.blocked}")
@@ -138,8 +148,10 @@ class Reader:
             first_content,
             limits,
             wait,
-            request_bytes=turn.request_bytes if turn else len(exchange.request_body),
-            response_bytes=turn.response_bytes if turn else sum(map(len, exchange.chunks)),
+            request_bytes=turn.request_bytes
+            if turn
+            else len(exchange.request_body) + _missing(exchange),
+            response_bytes=turn.response_bytes if turn else _received(exchange),
             client_retry=identity.client_retry(exchange),
         )
         secrets = step("secrets", lambda: self._strike_out(record), None)
@@ -197,6 +209,7 @@ class Reader:
             self._estimator is not None
             and (answer.usage.source == "none" or _lacks_output(answer))
             and endpoint.counted
+            and answer.job != "running"
             and endpoint.operation in _METERED
             and exchange.status is not None
             and exchange.status < _FAILED
@@ -261,15 +274,29 @@ class Reader:
         return self._redactor.text(text, secrets)
 
 
+def _batch(endpoint: Endpoint, exchange: Exchange, answer: Answer, notes: list[str]) -> Endpoint:
+    """Return what an answer with the results of a batch is an answer to, which the path alone may not tell."""
+    if answer.batch is None:
+        return endpoint
+    if answer.batch.failed:
+        notes.append(
+            f"{answer.batch.failed} of {answer.batch.requests} requests of the batch failed"
+        )
+    if exchange.ending != "complete" or exchange.response_truncated:
+        answer.job = "part"
+    return replace(endpoint, operation="batch", counted=True)
+
+
 def _lacks_output(answer: Answer) -> bool:
     """Return whether usage was reported without its output: a stream that broke off has only the prompt's."""
     return answer.usage.output_tokens is None and answer.text is not None
 
 
 def _prompt(dialect: Dialect | None, exchange: Exchange, endpoint: Endpoint) -> Prompt:
+    request = exchange.request_body, exchange.request_headers
     if dialect is not None:
-        return dialect.read_request(exchange.request_body, exchange.request_headers, endpoint)
-    document = request_document(exchange.request_body, exchange.request_headers)
+        return dialect.read_request(*request, endpoint, exchange.request_gaps)
+    document = request_document(*request, exchange.request_gaps)
     model = filled(mapping(document).get("model")) or endpoint.model
     return Prompt(model=model, document=document)
 
@@ -303,6 +330,10 @@ def _answer(
             first_content = exchange.chunk_times[number] if exchange.chunk_times else None
             reader.feed(b"".join(exchange.chunks[number + 1 :]))
             break
+    if exchange.rest is not None:
+        exchange.rest.seek(0)
+        while piece := exchange.rest.read(_PIECE_BYTES):
+            reader.feed(piece)
     answer = reader.close()
     if reader.is_cut:
         notes.append(f"the response {_CUT}")
@@ -352,6 +383,8 @@ def _request_text(exchange: Exchange, prompt: Prompt) -> str | None:
 
 def _response_text(record: Finished) -> str | None:
     exchange = record.exchange
+    if exchange.rest is not None:
+        return None
     if record.streaming and record.answer.document is not None:
         return jsontext.compact(record.answer.document)
     body = b"".join(exchange.chunks)
@@ -380,12 +413,28 @@ def _leave_out(record: Finished) -> None:
     record.charge = replace(record.charge, basis=None)
 
 
+def _missing(exchange: Exchange) -> int:
+    """Return how many bytes of the request were let through unseen."""
+    return sum(size for _, size in exchange.request_gaps)
+
+
+def _received(exchange: Exchange) -> int:
+    """Return how many bytes a response had."""
+    in_file = exchange.rest.tell() if exchange.rest else 0
+    return sum(map(len, exchange.chunks)) + in_file + exchange.response_unseen
+
+
 def _truncated(exchange: Exchange) -> list[str]:
     notes = []
     if exchange.request_truncated:
-        notes.append("the request was too large to keep: its end passed unseen")
+        notes.append(
+            f"the request was too large to keep: {_missing(exchange):,} bytes passed unseen"
+        )
     if exchange.response_truncated:
-        notes.append("the response was too large to keep: its end passed unseen")
+        unseen = exchange.response_unseen
+        notes.append(f"the response was too large to keep: {unseen:,} bytes passed unseen")
+    if exchange.rest is not None:
+        notes.append("the response is too large to be kept in the log")
     if exchange.frames_unseen:
         notes.append(f"{exchange.frames_unseen} frames passed unread, since too much was waiting")
     return notes

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from llmitm.calls import Charge, Exchange, Headers
+from llmitm.jobs import Once
 from llmitm.providers import hosts
 from llmitm.providers.dialects import by_name
 from llmitm.providers.sockets import SocketFrame
@@ -27,6 +28,8 @@ KEYS = frozenset(
         "at",
         "url",
         "method",
+        "calls",
+        "result",
         "status",
         "request",
         "messages",
@@ -62,8 +65,12 @@ def name(case: Case) -> str:
 
 def charged(case: Case, table: PriceTable) -> Charge:
     """Return what the call costs, read and priced as in the proxy."""
-    reader = Reader(hosts.load(), table, keep_bodies=False)
-    records = [reader.read(exchange) for exchange in _exchanges(case)]
+    reader, once = Reader(hosts.load(), table, keep_bodies=False), Once()
+    for _ in range(case.get("calls", 1)):
+        records = [once.settle(reader.read(exchange)) for exchange in _exchanges(case)]
+    if "result" in case:
+        shown = {"method": "GET", "request": "", "request_headers": {}, **case["result"]}
+        records = [once.settle(reader.read(_exchange({**case, **shown})))]
     assert not reader.faults, [record.notes for record in records]
     return _together([record.charge for record in records])
 

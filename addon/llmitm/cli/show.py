@@ -115,6 +115,8 @@ def _usage(call: Record) -> Iterator[str]:
     for title, column in _TOKENS:
         if call[column]:
             yield f"{title:<14} {count(call[column]):>12} tokens"
+    if call.get("batch_requests"):
+        yield f"{'requests':<14} {count(call['batch_requests']):>12}"
     for unit, number in (call["other_units"] or {}).items():
         yield f"{unit:<14} {number:>12}"
     if call["usage_source"] != "reported":

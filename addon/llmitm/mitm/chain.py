@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from functools import partial
 
 from llmitm.home import Home
 from llmitm.mitm.callers import Callers
@@ -17,12 +19,24 @@ from llmitm.providers.hosts import HostTable
 from llmitm.readers import FollowingReader, reader
 from llmitm.recorder import Recorder
 from llmitm.settings import Settings
+from llmitm.store import jobs
+
+log = logging.getLogger("llmitm")
 
 
 def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = False) -> list[object]:
     """Return the addons that make mitmproxy llmitm, and start the recorder behind them."""
+    _mend()
     console = Console(quiet)
-    read = FollowingReader(reader(home, settings.log, hosts, keep_bodies=settings.log.bodies))
+    read = FollowingReader(
+        reader(
+            home,
+            settings.log,
+            hosts,
+            keep_bodies=settings.log.bodies,
+            recall=partial(jobs.recall, home.database),
+        )
+    )
     recorder = Recorder.open(home.database, read, settings.log, console.recorded)
     recorder.start()
     tunnel = Tunnel(hosts, os.environ.get("LLMITM_LABEL"))  # set by `llmitm run`
@@ -41,3 +55,15 @@ def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = Fal
         Dispatch(),  # finds handlers faster than stock mitmdump does
         console,  # last: closes the log when all is over
     ]
+
+
+def _mend() -> None:
+    """Change what mitmproxy's layers lack, if they are those that we know."""
+    try:
+        from llmitm.mitm import layers
+    except (ImportError, AttributeError) as error:
+        log.warning(
+            "llmitm: this mitmproxy is not one that we know, and is left as it is: %s", error
+        )
+    else:
+        layers.mend()

@@ -49,6 +49,13 @@ def m004_basis(db: Database) -> None:
 
 
 @migrations()
+def m005_jobs(db: Database) -> None:
+    """Which jobs were charged already, and how many requests the results of a batch answer."""
+    db.execute(_JOBS)
+    db.execute("ALTER TABLE calls ADD COLUMN batch_requests INTEGER")
+
+
+@migrations()
 def m006_throttling(db: Database) -> None:
     """How long refused callers were told to wait, and limits by their period."""
     db.execute("ALTER TABLE calls ADD COLUMN retry_after_ms INTEGER")
@@ -256,6 +263,15 @@ _PRICE_CHANGES = """CREATE TABLE price_changes (
     old_price_id TEXT,
     new_price_id TEXT,
     PRIMARY KEY (call_key, at)
+) WITHOUT ROWID"""
+# They outlive their calls, so the keys are no references.
+_JOBS = """CREATE TABLE jobs (
+    provider TEXT NOT NULL,
+    id TEXT NOT NULL,
+    asked_key INTEGER, -- the call that asked for it
+    charged_key INTEGER, -- the call that showed its result first
+    charged_at INTEGER, -- milliseconds since the epoch, UTC; NULL while it has not been charged
+    PRIMARY KEY (provider, id)
 ) WITHOUT ROWID"""
 _PRICE_INDEXES = (
     "CREATE INDEX calls_unpriced ON calls (started_at) WHERE cost_nanousd IS NULL",

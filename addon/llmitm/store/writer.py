@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from llmitm.calls import Finished
-from llmitm.store import rollups, search
+from llmitm.store import jobs, rollups, search
 from llmitm.store.bodies import Bodies, Stored
 from llmitm.store.database import open_writable
 from llmitm.store.retention import Retention
@@ -49,19 +49,25 @@ class Writer:
         self._version = 0
         self._retention = retention or Retention()
 
-    def write(self, batch: Sequence[Finished], losses: Mapping[str, int] | None = None) -> None:
-        """Write calls, and what was lost since the last time.
+    def write(
+        self, batch: Sequence[Finished], losses: Mapping[str, int] | None = None
+    ) -> Sequence[Finished]:
+        """Write calls, and what was lost since the last time; return the calls as they count.
 
         Raises `sqlite3.Error`, or `OSError` where the file is gone; then nothing was written.
         """
         with self._transaction() as connection:
             key = connection.execute("SELECT coalesce(max(key), 0) FROM calls").fetchone()[0]
-            rows = [self._add(call, key + number) for number, call in enumerate(batch, 1)]
+            counted = [
+                jobs.settle(connection, call, key + number) for number, call in enumerate(batch, 1)
+            ]
+            rows = [self._add(call, key + number) for number, call in enumerate(counted, 1)]
             self._bodies.flush()
             rollups.add(connection, rows)
             _rate_limits(connection, batch)
             if losses:
                 _losses(connection, losses)
+        return counted
 
     def tidy(self) -> bool:
         """Do one step of upkeep; return whether there is more to do. Raises `sqlite3.Error`, `OSError`."""
