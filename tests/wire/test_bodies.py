@@ -137,3 +137,11 @@ def test_the_answer_is_cut_at_what_was_said(literal: str) -> None:
 @pytest.mark.parametrize("said", [None, "", "ab"])
 def test_an_answer_that_does_not_stand_there_as_one_string(said: str | None) -> None:
     assert split_answer('{"content": ["a", "b"]}', said) is None
+
+
+def test_a_text_of_nothing_but_marks_keeps_them() -> None:
+    marked = '{"type": "text", "text": "hi", "cache_control": {"type": "ephemeral"}}'
+    text = f'{{"messages": [{", ".join([marked] * 200)}]}}'
+    cut = split(text)
+    assert not cut.marks
+    assert join(cut) == text
