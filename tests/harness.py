@@ -33,15 +33,6 @@ Kind = Literal["addon", "llmitm"]
 _LISTENING = re.compile(r"listening at (?:http://)?\S*?:(\d+)")
 
 
-class Upstream(Protocol):
-    """Where a proxy under test is made to connect to."""
-
-    ca_file: Path
-
-    @property
-    def address(self) -> str: ...
-
-
 def until[T](condition: Any, describe: Any = lambda: "", seconds: float = 20) -> T:
     """Poll until `condition()` is true and return its value; fail with `describe()` when time is up."""
     deadline = time.monotonic() + seconds
@@ -95,6 +86,14 @@ class ProxyProcess:
                     return []
                 raise
 
+    def request_body(self, identity: str) -> str | None:
+        """Return the whole request of a call as it is in the database."""
+        uri = f"file:{self.home.database}?mode=ro"
+        with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=10)) as database:
+            query = "select request_body from exchanges where id = ?"
+            body: str | None = database.execute(query, (identity,)).fetchone()[0]
+        return body
+
     def rows(self) -> list[dict[str, Any]]:
         """Return the calls since `forget` was last called."""
         return self.all_rows()[self._seen :]
@@ -113,6 +112,16 @@ class ProxyProcess:
         with urllib.request.urlopen(request, timeout=10) as answer:
             answer.read()
         until(lambda: any(row["prompt"] == mark for row in self.all_rows()), self.said)
+        self._seen = len(self.all_rows())
+
+    def skip(self) -> None:
+        """Let `rows` begin after all calls that have begun until now, without a call of our own."""
+
+        def are_settled() -> bool:
+            health = self.health()
+            return bool(health["in_flight"] == health["waiting"] == 0)
+
+        until(are_settled, self.health)
         self._seen = len(self.all_rows())
 
     def wait_for_rows(self, number: int = 1, seconds: float = 20) -> list[dict[str, Any]]:
@@ -142,6 +151,18 @@ def _command(kind: Kind, home: Home, ready_fd: int, more: Sequence[str]) -> list
     script = ["-s", str(ROOT / "addon" / "proxy.py"), "--set", f"confdir={home.ca}"]
     program = [sys.executable, "-c", "from mitmproxy.tools.main import mitmdump; mitmdump()"]
     return [*program, "--listen-host", "127.0.0.1", "--listen-port", "0", *script, *more]
+
+
+class Upstream(Protocol):
+    """What stands in for all providers."""
+
+    @property
+    def address(self) -> str:
+        """`host:port` of its HTTPS side."""
+
+    @property
+    def ca_file(self) -> Path:
+        """Certificate of the CA to trust for it."""
 
 
 @contextlib.contextmanager

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
+import tomllib
 
 import pytest
 
+from e2e.clients import PYTHON
 from harness import ROOT
 from llmitm.environment import TABLE, Value, base_urls
+from llmitm.runtimes import RUNTIMES, Runtime
+from programs.catalogue import PROGRAMS, Program
 
 TEXT = (ROOT / "docs" / "clients.md").read_text("utf-8")
+PACKAGE = ROOT / "tests" / "node" / "package.json"
 ONLY_ON_DEMAND = "PYTHONPATH"
 """Set with `--aiohttp`."""
 
@@ -24,12 +30,16 @@ WORDS = {
 }
 
 
+def section(heading: str) -> str:
+    found = re.search(rf"^## {heading}\n(.*?)(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL)
+    assert found, f"no heading {heading}"
+    return found[1]
+
+
 def rows(heading: str) -> dict[str, list[str]]:
     """Return the cells of the table under a heading, by variable."""
-    section = re.search(rf"^## {heading}\n(.*?)(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL)
-    assert section, f"no heading {heading}"
     found = {}
-    for line in re.findall(r"^\| (`.*) \|$", section[1], re.MULTILINE):
+    for line in re.findall(r"^\| (`.*) \|$", section(heading), re.MULTILINE):
         cells = [cell.strip() for cell in line.split("|")]
         found.update(dict.fromkeys(re.findall(r"`(\w+)`", cells[0]), cells[1:]))
     return found
@@ -49,6 +59,42 @@ def test_every_base_url() -> None:
     assert list(documented) == list(made)
     for name, cells in documented.items():
         assert cells[0] in (f"`{made[name]}`", "the same")
+
+
+def marked(word: str) -> str:
+    """Return the clients that were tried in one way."""
+    lines = re.findall(rf"^\| (.*) \| .* \| {word} \|$", section("Tried"), re.MULTILINE)
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("name", [*PYTHON.values(), "boto3", "instructor"])
+def test_every_tested_library(name: str) -> None:
+    assert re.search(rf"\b{re.sub('[._]', '[-_. ]', name)}\b", marked("tested")), name
+
+
+@pytest.mark.parametrize("name", json.loads(PACKAGE.read_text("utf-8"))["dependencies"])
+def test_every_tested_package(name: str) -> None:
+    assert re.search(rf"(?<![\w/]){name}(?![\w/])", marked("tested")), name
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_every_runtime_of_the_doctor(runtime: Runtime) -> None:
+    names = {"python3": "Python", "aws": "AWS command line"}
+    assert names.get(runtime.name, runtime.name).lower() in marked("doctor").lower()
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_program(program: Program) -> None:
+    name = program.name.partition(",")[0]
+    assert name in marked("clients").lower()
+    assert re.search(rf"^\| (?:{name}|Claude Code|.*{name})\b", section("Programs"), re.M | re.I)
+
+
+def test_codex_configuration() -> None:
+    """What the page says to write is what was run."""
+    [program] = [each for each in PROGRAMS if each.name == "codex, over HTTP"]
+    [block] = re.findall(r"```toml\n(.*?)```", section("Programs"), re.DOTALL)
+    assert tomllib.loads(block) == tomllib.loads(program.files[".codex/config.toml"])
 
 
 @pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#:]+)[)#]", TEXT))))

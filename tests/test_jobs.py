@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from llmitm.calls import Answer, Endpoint, Exchange, Finished, Headers, Json, Prompt
-from llmitm.jobs import Jobs
+from llmitm.jobs import Jobs, Once
 from llmitm.providers import hosts
 from llmitm.reading import Reader
 from llmitm_pricing import PriceTable
@@ -42,7 +42,18 @@ def reader(tmp_path: Path) -> Reader:
     ):
         text = PRICES.format(provider=provider, model=model, unit=unit, usd=usd)
         (tmp_path / f"{provider}.toml").write_text(text, encoding="utf-8")
-    return Reader(hosts.load(), PriceTable.load(tmp_path))
+    return OnceReader(hosts.load(), PriceTable.load(tmp_path))
+
+
+class OnceReader(Reader):
+    """A reader whose jobs are charged once, as by a log."""
+
+    def __init__(self, table: hosts.HostTable, prices: PriceTable) -> None:
+        super().__init__(table, prices)
+        self._once = Once()
+
+    def read(self, exchange: Exchange) -> Finished:
+        return self._once.settle(super().read(exchange))
 
 
 def called(
@@ -77,7 +88,7 @@ def called(
 
 
 LATER = "none: charged with the answer that shows its result"
-BEFORE = "none: counted with the call that made it"
+BEFORE = "none: charged with the first answer that showed its result"
 TRANSCRIPTS = "api.assemblyai.com/v2/transcript"
 
 
@@ -165,7 +176,7 @@ def test_a_prediction_that_was_waited_for_is_charged_at_once(reader: Reader) -> 
 def settle(
     jobs: Jobs, number: int, job: Any, prompt: Prompt, size: int = 0
 ) -> tuple[Endpoint, Prompt]:
-    endpoint = Endpoint("acme", "image", None, counted=False)
+    endpoint = Endpoint("acme", "image", None, counted=job == "running")
     return jobs.settle(endpoint, prompt, Answer(response_id=str(number), job=job), size)
 
 
@@ -187,3 +198,33 @@ def test_of_a_large_request_only_the_model_is_remembered() -> None:
 def test_an_answer_without_an_id_is_no_job() -> None:
     endpoint, prompt = Endpoint("acme", "image", None), Prompt(model="m")
     assert Jobs().settle(endpoint, prompt, Answer(job="done"), 0) == (endpoint, prompt)
+
+
+def test_a_film_that_was_fetched_without_asking_for_its_state_is_charged(tmp_path: Path) -> None:
+    price = '[[model.price.item]]\n    unit = "video_second"\n    usd = 0.1'
+    text = f'schema = 1\nprovider = "openai"\n[[model]]\nid = "m"\n[[model.price]]\n{price}\n'
+    (tmp_path / "openai.toml").write_text(text, encoding="utf-8")
+    reader = OnceReader(hosts.load(), PriceTable.load(tmp_path))
+    job = {"id": "video_1", "object": "video", "model": "m", "status": "queued"}
+    asked = {"model": "m", "prompt": "a cat", "seconds": "8"}
+    videos = "api.openai.com/v1/videos"
+    assert called(reader, videos, job, asked).charge.price_id == LATER
+    waiting = called(reader, f"{videos}/video_1", {**job, "status": "in_progress"})
+    assert (waiting.charge.usd, waiting.endpoint.counted) == (0, False)
+    film = called(reader, f"{videos}/video_1/content", None)
+    assert film.charge.usd == Decimal("0.8")
+    done = called(reader, f"{videos}/video_1", {**job, "status": "completed", "seconds": "8"})
+    assert done.charge.price_id == BEFORE
+
+
+def test_a_film_that_failed_costs_nothing(tmp_path: Path) -> None:
+    (tmp_path / "openai.toml").write_text('schema = 1\nprovider = "openai"\n', encoding="utf-8")
+    reader = OnceReader(hosts.load(), PriceTable.load(tmp_path))
+    job = {"id": "video_1", "object": "video", "model": "m", "status": "queued"}
+    failed = {**job, "status": "failed", "error": {"code": "moderation_blocked", "message": "No."}}
+    videos = "api.openai.com/v1/videos"
+    assert called(reader, videos, job, {"model": "m", "prompt": "a cat"}).charge.usd == 0
+    record = called(reader, f"{videos}/video_1", failed)
+    assert (record.outcome, record.charge.usd) == ("error", 0)
+    missing = called(reader, f"{videos}/video_1/content", {"error": {"message": "x"}}, status=404)
+    assert (missing.outcome, missing.charge.usd) == ("error", 0)

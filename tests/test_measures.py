@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -67,7 +68,7 @@ def measured(
     provider: str = "acme",
     dialect: str | None = None,
     usage: Usage | None = None,
-    truncated: bool = False,
+    gaps: Sequence[tuple[int, int]] = (),
 ) -> Measures:
     exchange = Exchange(
         id="01J",
@@ -81,7 +82,8 @@ def measured(
         request_body=body,
         status=200,
         response_headers=came,
-        request_truncated=truncated,
+        request_gaps=gaps,
+        request_truncated=bool(gaps),
     )
     answer = Answer(document=answered, usage=usage or Usage())
     return measure(Endpoint(provider, operation, dialect), exchange, Prompt(document=asked), answer)
@@ -206,7 +208,10 @@ def test_else_the_recording_itself_does(body: bytes, sent: Headers, seconds: flo
 
 
 def test_a_recording_that_was_not_kept_whole_is_not_measured() -> None:
-    assert quantities("transcription", {}, {}, body=FORM, sent=AS_FORM, truncated=True) == {}
+    gap = [(len(FORM) - 100, 9_000)]
+    assert quantities("transcription", {}, {}, body=FORM, sent=AS_FORM, gaps=gap) == {}
+    sound = [("content-type", "audio/wav")]
+    assert quantities("transcription", {}, {}, body=wav(2), sent=sound, gaps=[(50, 1)]) == {}
 
 
 def test_a_call_with_a_usage_is_not_measured() -> None:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmitm import identity
-from llmitm.calls import Ending, Exchange, Finished
+from llmitm.calls import Ending, Exchange, Finished, RateLimit
 from llmitm.estimate import Estimator
 from llmitm.providers import hosts
 from llmitm.reading import Reader
@@ -219,6 +219,68 @@ def test_what_is_no_answer_of_a_model_is_not_estimated(exchange: Exchange) -> No
     assert read(exchange).answer.usage.source == "none"
 
 
+@pytest.mark.parametrize(
+    ("status", "answer", "response", "milliseconds"),
+    [
+        (429, {"error": {"message": "Slow down"}}, {"retry-after-ms": "1500"}, 1_500),
+        (529, {"error": {"message": "Overloaded"}}, {"retry-after": "2"}, 2_000),
+        (429, {"error": {"message": "Please try again in 1m0.5s."}}, {}, 60_500),
+        (503, {"error": {"message": "No"}}, {}, None),
+        # Anthropic sends it with answers that succeeded.
+        (200, ANSWER, {"retry-after": "10"}, None),
+    ],
+)
+def test_a_refused_caller_was_told_to_wait(
+    status: int, answer: Any, response: dict[str, str], milliseconds: int | None
+) -> None:
+    record = read(whole(answer, status=status, response=response))
+    assert record.retry_after_ms == milliseconds
+
+
+def test_what_a_filter_stopped_is_noted() -> None:
+    inner = {
+        "content_filter_result": {"hate": {"filtered": False}, "jailbreak": {"filtered": True}}
+    }
+    body = {"error": {"code": "content_filter", "message": "Filtered.", "innererror": inner}}
+    path = "/openai/deployments/gpt/chat/completions?api-version=2024-10-21"
+    record = read(whole(body, status=400, host="contoso.openai.azure.com", path=path))
+    assert (record.outcome, record.error_type) == ("error", "content_filter")
+    assert record.notes == ["a filter of the provider's stopped the prompt: jailbreak"]
+
+
+def test_limits_are_counted_from_the_moment_the_answer_began() -> None:
+    exchange = whole(
+        {"error": {"metadata": {"headers": {"X-RateLimit-Limit": "9", "X-RateLimit-Reset": "1"}}}},
+        status=429,
+        response={"x-ratelimit-limit": "20", "x-ratelimit-reset-tokens": "1s"},
+        host="openrouter.ai",
+        path="/api/v1/chat/completions",
+    )
+    exchange.first_byte_ms = 2_500
+    # The body repeats headers; what came as a header goes before.
+    assert read(exchange).rate_limits == [
+        RateLimit("requests", 20),
+        RateLimit("tokens", resets_at=1_790_000_003.5),
+    ]
+
+
+def test_the_limits_of_a_stream_that_tells_them_in_an_event() -> None:
+    limits = {"primary": {"used_percent": 40, "window_minutes": 300, "reset_at": 1_790_000_900}}
+    response = {"id": "resp_1", "model": "gpt-5.1-codex", "status": "completed", "output": []}
+    exchange = chat(
+        *events(
+            {"type": "codex.rate_limits", "rate_limits": limits},
+            {"type": "response.created", "response": response | {"status": "in_progress"}},
+            {"type": "response.completed", "response": response},
+        ),
+        host="chatgpt.com",
+        path="/backend-api/codex/responses",
+    )
+    record = read(exchange)
+    assert record.rate_limits == [RateLimit("percent", 100, 60, 1_790_000_900, "5 hours")]
+    assert record.answer.finish_reason == "completed"
+
+
 def test_a_host_that_is_not_known_is_still_a_row() -> None:
     record = read(whole(host="example.com"))
     assert (record.endpoint.provider, record.endpoint.operation) == ("unknown", "other")
@@ -263,10 +325,17 @@ def test_bodies_are_left_out_on_demand_but_counted() -> None:
 def test_a_body_that_was_too_large_to_keep_leaves_a_note() -> None:
     exchange = whole()
     exchange.request_truncated = exchange.response_truncated = True
-    assert [note.split(":")[0] for note in read(exchange).notes] == [
-        "the request was too large to keep",
-        "the response was too large to keep",
+    body = exchange.request_body
+    exchange.request_body, exchange.request_gaps = body[:-20], [(len(body) - 20, 20)]
+    exchange.response_unseen = 3_000
+    record = read(exchange)
+    assert record.notes == [
+        "the request was too large to keep: 20 bytes passed unseen",
+        "the response was too large to keep: 3,000 bytes passed unseen",
     ]
+    assert record.request_bytes == len(body)
+    assert record.response_bytes == sum(map(len, exchange.chunks)) + 3_000
+    assert record.prompt.model == "gpt-4o-mini"  # what stands before the gap is read
 
 
 SECRET_HEADERS = [

@@ -252,8 +252,8 @@ class Interrupted:
     def __init__(self, path: Path) -> None:
         self._writer = Writer(path)
 
-    def write(self, batch: Sequence[Finished], losses: Mapping[str, int]) -> None:
-        self._writer.write(batch, losses)
+    def write(self, batch: Sequence[Finished], losses: Mapping[str, int]) -> Sequence[Finished]:
+        return self._writer.write(batch, losses)
 
     def tidy(self) -> bool:
         raise sqlite3.OperationalError("disk I/O error")

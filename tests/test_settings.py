@@ -55,7 +55,10 @@ def test_reads_what_is_there(home: Home) -> None:
         ("[proxy]\nport = 99999", "proxy.port = 99999: allowed is less than or equal to 65535"),
         ("[proxy]\nport = '8080'", "proxy.port = '8080': allowed is a valid integer"),
         ("[proxy]\nprt = 1", "proxy.prt is not known; here may stand port, listen"),
-        ("[proxi]\nport = 1", "proxi is not known; here may stand proxy, log, streams, provider"),
+        (
+            "[proxi]\nport = 1",
+            "proxi is not known; here may stand proxy, log, streams, callers, provider",
+        ),
         ("proxy = 3", "proxy = 3: allowed is a table"),
         (
             "[proxy]\nlisten = 'example.com'",

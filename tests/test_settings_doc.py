@@ -12,13 +12,21 @@ from pydantic_core import PydanticUndefined
 
 from harness import ROOT
 from llmitm.providers.hosts import ProviderEntry
-from llmitm.settings import LogSettings, ProxySettings, Settings, StreamSettings, parse
+from llmitm.settings import (
+    CallerSettings,
+    LogSettings,
+    ProxySettings,
+    Settings,
+    StreamSettings,
+    parse,
+)
 
 TEXT = (ROOT / "docs" / "settings.md").read_text("utf-8")
 SECTIONS: dict[str, type[BaseModel]] = {
     "proxy": ProxySettings,
     "log": LogSettings,
     "streams": StreamSettings,
+    "callers": CallerSettings,
     "provider": ProviderEntry,
 }
 

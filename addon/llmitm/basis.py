@@ -39,6 +39,10 @@ class Share:
     """Names that it may be known by; the first that has a price counts."""
     usage: Mapping[str, Quantity]
     """Quantities by their unit in the price table; totals contain their details."""
+    prompt: int | None = None
+    """Tokens of the prompt that a long-context price goes by, where the share is many requests and not one."""
+    geo: str | None = None
+    """Where it was served, if that is not the same for the whole call."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ means "not known", never zero.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 from llmitm.basis import Basis
 
@@ -60,6 +60,8 @@ class Endpoint:
     """False where the answer repeats a call that was billed before (a stored response, a job's state)."""
     streams: bool = False
     """True where the path itself asks for a stream."""
+    resource: str | None = None
+    """The id of what is asked for, where the path names it and the answer need not: a file, a batch."""
 
 
 @dataclass(slots=True)
@@ -93,12 +95,21 @@ class Exchange:
     """The UUID that the client was told, where it speaks to us by control headers."""
     tags: Mapping[str, str] = field(default_factory=dict)
     """From the user part of the proxy URL, percent-decoded."""
+    caller: Callable[[], Mapping[str, str]] | None = None
+    """Tells the properties of the process that made the call, as far as they are known by then; may wait a moment."""
     http_version: str = "HTTP/1.1"
     usage_injected: bool = False
     """True where llmitm asked for the usage chunk and took it out of the client's stream."""
     request_truncated: bool = False
     response_truncated: bool = False
-    """True where the tail of the body was let through unseen, because it was too large to keep."""
+    """True where a part of the body was let through unseen, because it was too large to keep."""
+    rest: IO[bytes] | None = None
+    """The response after `chunks`, in a file without a name, where it is too long for memory and is read line by line.
+    Whoever has the exchange last closes it."""
+    request_gaps: Sequence[tuple[int, int]] = ()
+    """Where that was in the request: position in `request_body`, and how many bytes are missing there."""
+    response_unseen: int = 0
+    """Bytes of the response after those of `chunks`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +164,29 @@ class ModelUsage:
 
 
 @dataclass(frozen=True, slots=True)
+class AlikeRequests:
+    """What requests of a batch used that are priced alike."""
+
+    model: str
+    geo: str | None
+    prompt: int
+    """Tokens of the longest prompt among them."""
+    requests: int
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The results of a batch."""
+
+    requests: int
+    failed: int
+    """How many of the requests failed; they are not charged."""
+    parts: Sequence[AlikeRequests]
+    """They add up to the `usage` of the answer."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReportedUsage:
     """The provider's own five numbers, never added up or subtracted."""
 
@@ -189,6 +223,8 @@ class Answer:
     reasoning: str | None = None
     """Visible thinking of the first choice."""
     refusal: str | None = None
+    blocked: str | None = None
+    """What a filter of the provider's stopped and why: `prompt: jailbreak`, `answer: violence`."""
     tool_calls: Sequence[ToolCall] = ()
     """Of the first choice, in order; tools that the provider ran itself are not here."""
     finish_reason: str | None = None
@@ -208,20 +244,29 @@ class Answer:
     """What the provider itself says it charged."""
     document: Json = None
     """The response as one JSON document: parsed, or for a stream put together in the unstreamed form."""
-    job: Literal["running", "done"] | None = None
-    """Where it is the state of a job, named by `response_id`, that is charged when it is done."""
+    job: Literal["running", "part", "done"] | None = None
+    """Where it is the state of a job, named by `response_id`, that is charged when it is done. Of a part of its
+    result it is not known what the whole costs."""
+    batch: Batch | None = None
+    """Where it is the results of a batch."""
 
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """One limit as the response's headers state it."""
+    """One limit as a response states it."""
 
     name: str
-    """What is limited: requests, tokens, input_tokens, output_tokens, or the provider's own name."""
+    """What is limited: requests, tokens, input_tokens, output_tokens, or the provider's own name. `percent` is a
+    plan that tells only the share: its limit is 100.
+    """
     limit: int | None = None
     remaining: int | None = None
     resets_at: float | None = None
     """Seconds since the epoch, UTC."""
+    period: str | None = None
+    """For how long it holds: minute, hour, day, month, or some of them ("5 hours"); None where that is not told."""
+    status: str | None = None
+    """What the provider says of it, verbatim: Anthropic's plans have allowed, allowed_warning and rejected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +328,8 @@ class Finished:
     """True where the response came as a stream."""
     first_content_ms: float | None = None
     rate_limits: Sequence[RateLimit] = ()
+    retry_after_ms: float | None = None
+    """How long a refused caller was told to wait."""
     request_text: str | None = None
     """The request body decoded, as it is to be stored; None where it is binary, omitted or dropped."""
     response_text: str | None = None

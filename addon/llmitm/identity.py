@@ -1,4 +1,4 @@
-"""Who made a call and what it belongs to: control headers, tags of the run, what the body and the client say.
+"""Who made a call and what it belongs to: control headers, tags of the run, what the body, the client and the system say.
 
 Names and meanings are those of docs/headers.md. A bad value never breaks a call: it has no effect and leaves a note.
 """
@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -72,11 +73,13 @@ _FREE_TEXTS = (
 _LONGEST_CLIENT = 100
 
 
-def identify(exchange: Exchange, prompt: Prompt) -> Identity:
-    """Return the identity of a call."""
+def identify(
+    exchange: Exchange, prompt: Prompt, caller: Mapping[str, str] = MappingProxyType({})
+) -> Identity:
+    """Return the identity of a call; `caller` are the properties of the process that made it."""
     headers = {name.lower(): value for name, value in exchange.request_headers}
     tags = dict(exchange.tags)
-    properties = _properties(exchange, tags)
+    properties = _properties(exchange, tags, caller)
     notes = [f"{name} has no effect here" for name in headers if name.startswith(_NO_EFFECT)]
     body_user, body_session = _user_and_session(prompt.user)
     return Identity(
@@ -176,10 +179,18 @@ def _key(value: str) -> str:
     return _without_scheme(value)
 
 
-def _properties(exchange: Exchange, tags: Mapping[str, str]) -> dict[str, str]:
-    """Return tags and properties, those of a later header before earlier ones; the first spelling of a name stays."""
-    properties = {name: value for name, value in tags.items() if name not in _KNOWN_TAGS}
+def _properties(
+    exchange: Exchange, tags: Mapping[str, str], caller: Mapping[str, str]
+) -> dict[str, str]:
+    """Return tags and properties, those of a later header before earlier ones; the first spelling of a name stays.
+
+    What the client says itself goes before what was found out about it.
+    """
+    properties = dict(caller)
     spellings = {name.lower(): name for name in properties}
+    for name, value in tags.items():
+        if name not in _KNOWN_TAGS:
+            properties[spellings.setdefault(name.lower(), name)] = value
     for name, value in exchange.request_headers:
         if name.lower().startswith(_PROPERTY) and len(name) > len(_PROPERTY):
             name = name[len(_PROPERTY) :]

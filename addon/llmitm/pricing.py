@@ -7,7 +7,7 @@ the second can be taken again, with another table or another model.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -16,6 +16,7 @@ from llmitm import price_names
 from llmitm.basis import NOT_CHARGED, TOKENS, Basis, Quantity, Share
 from llmitm.calls import (
     Answer,
+    Batch,
     Charge,
     Endpoint,
     Exchange,
@@ -28,7 +29,7 @@ from llmitm.calls import (
 from llmitm.measures import measure
 from llmitm.money import nano
 from llmitm.providers.fields import mapping
-from llmitm_pricing import Cost, PriceFileError, PriceTable, Unpriced
+from llmitm_pricing import Cost, Line, PriceFileError, PriceTable, Unpriced
 
 _FREE: Mapping[Operation, str] = {
     "models": "asking for models is not charged",
@@ -51,6 +52,8 @@ def charge(
     table: PriceTable,
 ) -> Charge:
     """Return what a finished call cost."""
+    if answer.job == "part":
+        return Charge(unpriced_reason="only a part of the batch's results was seen")
     return price(basis(endpoint, exchange, prompt, answer, outcome, identity), table)
 
 
@@ -63,13 +66,14 @@ def basis(
     identity: Identity,
 ) -> Basis:
     """Return what the price of a finished call rests on."""
-    # The log has milliseconds: what is worked out again must fall into the same block.
-    at = datetime.fromtimestamp(int(exchange.started_at * 1000) / 1000, UTC)
+    at = _moment(exchange)
     if reason := _not_charged(endpoint, exchange, prompt, answer, outcome):
         return Basis(endpoint.provider, at, free=reason)
     measured = measure(endpoint, exchange, prompt, answer)
     shares: tuple[Share, ...]
-    if answer.by_model and not identity.model_override:
+    if answer.batch is not None:
+        shares = tuple(_of_batch(answer.batch, endpoint, exchange, prompt, identity))
+    elif answer.by_model and not identity.model_override:
         shares = tuple(Share((part.model,), units(part.usage)) for part in answer.by_model)
     else:
         names = price_names.names(endpoint, exchange, prompt, answer, identity)
@@ -88,6 +92,12 @@ def basis(
         provider_usd=answer.provider_cost_usd,
         cut_off=answer.usage.source == "none" and outcome in ("cancelled", "error"),
     )
+
+
+def free(endpoint: Endpoint, exchange: Exchange, reason: str) -> Charge:
+    """Return the charge of a call that costs nothing."""
+    rests = Basis(endpoint.provider, _moment(exchange), free=reason)
+    return Charge(usd=Decimal(0), price_id=f"{NOT_CHARGED}{reason}", basis=rests)
 
 
 def price(rests: Basis, table: PriceTable) -> Charge:
@@ -127,7 +137,9 @@ def on_another(rests: Basis, provider: str, model: str) -> Basis:
     for share in rests.shares:
         for unit, quantity in share.usage.items():
             usage[unit] = usage.get(unit, 0) + quantity
-    shares = (Share((model,), usage),)
+    shares: tuple[Share, ...] = (Share((model,), usage),)
+    if any(share.prompt is not None for share in rests.shares):
+        shares = tuple(replace(share, models=(model,), geo=None) for share in rests.shares)
     if provider == rests.provider:
         return replace(rests, shares=shares, provider_usd=None)
     return Basis(
@@ -154,12 +166,19 @@ def units(usage: Usage) -> dict[str, Quantity]:
     return counts
 
 
+def _moment(exchange: Exchange) -> datetime:
+    """Return when a call began as the log has it, so that what is worked out again falls into the same block."""
+    return datetime.fromtimestamp(int(exchange.started_at * 1000) / 1000, UTC)
+
+
 def _not_charged(
     endpoint: Endpoint, exchange: Exchange, prompt: Prompt, answer: Answer, outcome: Outcome
 ) -> str | None:
     """Return why a call costs nothing, None where it may cost something."""
     if outcome == "blocked":
         return "the call was never sent"
+    if answer.batch is not None and answer.batch.requests == answer.batch.failed:
+        return "none of the batch's requests succeeded"
     if not endpoint.counted:
         return "counted with the call that made it"
     if answer.job == "running" and not _told_elsewhere(exchange, prompt):
@@ -175,6 +194,19 @@ def _not_charged(
     if exchange.method in _READS and endpoint.operation != "realtime" and answer.job != "done":
         return "nothing was generated"
     return None
+
+
+def _of_batch(
+    batch: Batch, endpoint: Endpoint, exchange: Exchange, prompt: Prompt, identity: Identity
+) -> Iterator[Share]:
+    for part in batch.parts:
+        names = price_names.names(endpoint, exchange, prompt, Answer(model=part.model), identity)
+        yield Share(
+            tuple(names),
+            {"request": part.requests, **units(part.usage)},
+            part.prompt,
+            part.geo,
+        )
 
 
 def _is_refused(endpoint: Endpoint, exchange: Exchange) -> bool:
@@ -203,11 +235,12 @@ def _price_share(share: Share, rests: Basis, table: PriceTable) -> Cost | Unpric
         provider=rests.provider,
         at=rests.at,
         tier=rests.tier,
-        geo=rests.geo,
+        geo=share.geo or rests.geo,
         host=rests.host,
         path=rests.path,
         speed=rests.speed,
         attributes=rests.attributes,
+        prompt=share.prompt,
     )
 
 
@@ -222,11 +255,16 @@ def _together(priced: Iterable[Cost | Unpriced]) -> Cost | Unpriced:
     for cost in costs:
         for unit, usd in cost.parts.items():
             parts[unit] = parts.get(unit, Decimal(0)) + usd
+    lines: dict[tuple[str, Decimal, Decimal], Line] = {}
+    for line in (line for cost in costs for line in cost.working):
+        price = line.unit, line.price, line.per
+        before = lines.get(price)
+        lines[price] = line if before is None else before.with_more(line)
     return Cost(
         usd=sum((cost.usd for cost in costs), Decimal(0)),
         price_id=" + ".join(dict.fromkeys(cost.price_id for cost in costs)),
         parts=parts,
-        working=tuple(line for cost in costs for line in cost.working),
+        working=tuple(lines.values()),
         notes=tuple(dict.fromkeys(note for cost in costs for note in cost.notes)),
     )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 
@@ -14,6 +15,7 @@ from llmitm.calls import Exchange, Finished
 from llmitm.errors import SettingsError
 from llmitm.estimate import Estimator
 from llmitm.home import Home
+from llmitm.jobs import Asked, JobId
 from llmitm.providers.hosts import HostTable
 from llmitm.reading import Reader
 from llmitm.settings import LogSettings
@@ -25,8 +27,17 @@ _LOOK_SECONDS = 1.0
 """How long a changed price file may wait to be noticed."""
 
 
-def reader(home: Home, settings: LogSettings, hosts: HostTable, *, keep_bodies: bool) -> Reader:
+def reader(
+    home: Home,
+    settings: LogSettings,
+    hosts: HostTable,
+    *,
+    keep_bodies: bool,
+    recall: Callable[[JobId], Asked | None] | None = None,
+) -> Reader:
     """Return a reader with the user's prices, encodings and patterns beside ours.
+
+    `recall` tells what jobs of earlier runs were asked for.
 
     Raises:
         SettingsError: The folder of the user's prices cannot be read.
@@ -44,6 +55,7 @@ def reader(home: Home, settings: LogSettings, hosts: HostTable, *, keep_bodies: 
         Estimator(encodings),
         keep_bodies=keep_bodies,
         redact=settings.redact,
+        recall=recall,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from llmitm import identity, pricing
@@ -26,8 +26,8 @@ from llmitm.calls import (
     header,
 )
 from llmitm.estimate import Estimator
-from llmitm.jobs import Jobs
-from llmitm.providers import ratelimits
+from llmitm.jobs import Asked, JobId, Jobs
+from llmitm.providers import limit_bodies, ratelimits, waits
 from llmitm.providers.base import Dialect, Head, StreamReader, request_document
 from llmitm.providers.dialects import by_name
 from llmitm.providers.fields import filled, mapping
@@ -40,6 +40,7 @@ from llmitm_pricing import PriceTable
 log = logging.getLogger("llmitm")
 
 _FAILED = 400
+_PIECE_BYTES = 65_536
 _METERED = ("chat", "completion", "embedding")
 """Operations whose tokens are worth an estimate where the provider reports none."""
 _LONGEST_MEDIA = 65_536
@@ -64,6 +65,7 @@ class Reader:
         *,
         keep_bodies: bool = True,
         redact: Sequence[str] = (),
+        recall: Callable[[JobId], Asked | None] | None = None,
     ) -> None:
         self._hosts = hosts
         self.prices = prices
@@ -71,12 +73,19 @@ class Reader:
         self._estimator = estimator
         self._keep_bodies = keep_bodies
         self._redactor = Redactor(redact)
-        self._jobs = Jobs()
+        self._jobs = Jobs(recall)
         self.faults: Counter[str] = Counter()
         """Steps that failed, by name."""
 
     def read(self, exchange: Exchange) -> Finished:
         """Return the record of an exchange. Does not raise."""
+        try:
+            return self._read(exchange)
+        finally:
+            if exchange.rest is not None:
+                exchange.rest.close()
+
+    def _read(self, exchange: Exchange) -> Finished:
         notes: list[str] = []
 
         def step[T](name: str, work: Callable[[], T], otherwise: T) -> T:
@@ -98,14 +107,21 @@ class Reader:
         answer, streaming, first_content = step(
             "response", lambda: _answer(dialect, exchange, endpoint, prompt, notes), unread
         )
+        endpoint = _batch(endpoint, exchange, answer, notes)
         endpoint, asked = step(
             "job",
             lambda: self._jobs.settle(endpoint, prompt, answer, len(exchange.request_body)),
-            (endpoint, prompt),
+            Asked(endpoint, prompt),
         )
-        who = step("identity", lambda: identity.identify(exchange, prompt), Identity())
+        if answer.blocked:
+            notes.append(f"a filter of the provider's stopped the {answer.blocked}")
+        told: Mapping[str, str] = step("caller", exchange.caller or dict, {})
+        who = step("identity", lambda: identity.identify(exchange, prompt, told), Identity())
         outcome, error_type, error_message = _outcome(exchange, answer)
-        limits: Sequence[RateLimit] = step("rate limits", lambda: self._rate_limits(exchange), ())
+        limits: Sequence[RateLimit] = step(
+            "rate limits", lambda: self._rate_limits(exchange, answer), ()
+        )
+        wait = step("wait", lambda: _wait(exchange, answer) if outcome == "error" else None, None)
         if self._is_estimated(exchange, endpoint, answer, outcome):
             answer.usage = step(
                 "estimate", lambda: self._estimate(endpoint, prompt, answer, notes), answer.usage
@@ -128,8 +144,9 @@ class Reader:
             streaming,
             first_content,
             limits,
-            request_bytes=len(exchange.request_body),
-            response_bytes=sum(map(len, exchange.chunks)),
+            wait,
+            request_bytes=len(exchange.request_body) + _missing(exchange),
+            response_bytes=_received(exchange),
             client_retry=identity.client_retry(exchange),
         )
         secrets = step("secrets", lambda: self._strike_out(record), None)
@@ -166,11 +183,15 @@ class Reader:
         found = self._hosts.endpoint(entry, exchange.method, exchange.path)
         return found or Endpoint(entry.name, "other", None)
 
-    def _rate_limits(self, exchange: Exchange) -> Sequence[RateLimit]:
+    def _rate_limits(self, exchange: Exchange, answer: Answer) -> Sequence[RateLimit]:
         entry = self._hosts.find(exchange.host, exchange.port)
         if entry is None:
             return ()
-        return ratelimits.read(entry.rate_limits, exchange.response_headers, exchange.started_at)
+        now = _received_at(exchange)
+        limits = ratelimits.read(entry.rate_limits, exchange.response_headers, now)
+        known = {(limit.name, limit.period) for limit in limits}
+        told = limit_bodies.read(answer.document, now)
+        return [*limits, *(limit for limit in told if (limit.name, limit.period) not in known)]
 
     def _is_estimated(
         self, exchange: Exchange, endpoint: Endpoint, answer: Answer, outcome: Outcome
@@ -179,6 +200,7 @@ class Reader:
             self._estimator is not None
             and (answer.usage.source == "none" or _lacks_output(answer))
             and endpoint.counted
+            and answer.job != "running"
             and endpoint.operation in _METERED
             and exchange.status is not None
             and exchange.status < _FAILED
@@ -243,15 +265,29 @@ class Reader:
         return self._redactor.text(text, secrets)
 
 
+def _batch(endpoint: Endpoint, exchange: Exchange, answer: Answer, notes: list[str]) -> Endpoint:
+    """Return what an answer with the results of a batch is an answer to, which the path alone may not tell."""
+    if answer.batch is None:
+        return endpoint
+    if answer.batch.failed:
+        notes.append(
+            f"{answer.batch.failed} of {answer.batch.requests} requests of the batch failed"
+        )
+    if exchange.ending != "complete" or exchange.response_truncated:
+        answer.job = "part"
+    return replace(endpoint, operation="batch", counted=True)
+
+
 def _lacks_output(answer: Answer) -> bool:
     """Return whether usage was reported without its output: a stream that broke off has only the prompt's."""
     return answer.usage.output_tokens is None and answer.text is not None
 
 
 def _prompt(dialect: Dialect | None, exchange: Exchange, endpoint: Endpoint) -> Prompt:
+    request = exchange.request_body, exchange.request_headers
     if dialect is not None:
-        return dialect.read_request(exchange.request_body, exchange.request_headers, endpoint)
-    document = request_document(exchange.request_body, exchange.request_headers)
+        return dialect.read_request(*request, endpoint, exchange.request_gaps)
+    document = request_document(*request, exchange.request_gaps)
     model = filled(mapping(document).get("model")) or endpoint.model
     return Prompt(model=model, document=document)
 
@@ -285,12 +321,28 @@ def _answer(
             first_content = exchange.chunk_times[number] if exchange.chunk_times else None
             reader.feed(b"".join(exchange.chunks[number + 1 :]))
             break
+    if exchange.rest is not None:
+        exchange.rest.seek(0)
+        while piece := exchange.rest.read(_PIECE_BYTES):
+            reader.feed(piece)
     answer = reader.close()
     if reader.is_cut:
         notes.append(f"the response {_CUT}")
     if reader.has_unread:
         notes.append(f"the response {_TOO_DEEP}")
     return answer, reader.streamed, first_content
+
+
+def _received_at(exchange: Exchange) -> float:
+    """Return when the answer began, in seconds since the epoch: what its headers say is counted from there."""
+    return exchange.started_at + (exchange.first_byte_ms or 0) / 1000
+
+
+def _wait(exchange: Exchange, answer: Answer) -> float | None:
+    """Return for how many milliseconds a refused caller was told to wait."""
+    told = answer.document, answer.error_message
+    seconds = waits.read(exchange.response_headers, *told, _received_at(exchange))
+    return None if seconds is None else seconds * 1000
 
 
 def _outcome(exchange: Exchange, answer: Answer) -> tuple[Outcome, str | None, str | None]:
@@ -322,6 +374,8 @@ def _request_text(exchange: Exchange, prompt: Prompt) -> str | None:
 
 def _response_text(record: Finished) -> str | None:
     exchange = record.exchange
+    if exchange.rest is not None:
+        return None
     if record.streaming and record.answer.document is not None:
         return jsontext.compact(record.answer.document)
     body = b"".join(exchange.chunks)
@@ -350,10 +404,26 @@ def _leave_out(record: Finished) -> None:
     record.charge = replace(record.charge, basis=None)
 
 
+def _missing(exchange: Exchange) -> int:
+    """Return how many bytes of the request were let through unseen."""
+    return sum(size for _, size in exchange.request_gaps)
+
+
+def _received(exchange: Exchange) -> int:
+    """Return how many bytes a response had."""
+    in_file = exchange.rest.tell() if exchange.rest else 0
+    return sum(map(len, exchange.chunks)) + in_file + exchange.response_unseen
+
+
 def _truncated(exchange: Exchange) -> list[str]:
     notes = []
     if exchange.request_truncated:
-        notes.append("the request was too large to keep: its end passed unseen")
+        notes.append(
+            f"the request was too large to keep: {_missing(exchange):,} bytes passed unseen"
+        )
     if exchange.response_truncated:
-        notes.append("the response was too large to keep: its end passed unseen")
+        unseen = exchange.response_unseen
+        notes.append(f"the response was too large to keep: {unseen:,} bytes passed unseen")
+    if exchange.rest is not None:
+        notes.append("the response is too large to be kept in the log")
     return notes

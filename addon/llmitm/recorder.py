@@ -43,8 +43,8 @@ _TIDY_EVERY_SECONDS = 60.0
 class Store(Protocol):
     """Where records go."""
 
-    def write(self, batch: Sequence[Finished], losses: Mapping[str, int]) -> None:
-        """Write all of a batch, and what was lost since the last time, or nothing."""
+    def write(self, batch: Sequence[Finished], losses: Mapping[str, int]) -> Sequence[Finished]:
+        """Write all of a batch, and what was lost since the last time, or nothing; return the calls as they count."""
 
     def tidy(self) -> bool:
         """Do a bounded piece of upkeep; return whether there is more to do."""
@@ -154,6 +154,7 @@ class Recorder:
         free = self._most_bytes - (self._bytes_in - self._bytes_out)
         if self._closing.is_set() or self._queue.qsize() >= self._most_waiting:
             self.counters.dropped_calls += 1
+            _close_rest(exchange)
             return
         dropped = None
         if size > free:
@@ -161,6 +162,7 @@ class Recorder:
             exchange.request_body, dropped = b"", "request"
             size = _response_size(exchange)
             if size > free + self._most_bytes // 4:
+                _close_rest(exchange)
                 exchange.chunks, exchange.chunk_times, dropped, size = (
                     [],
                     [],
@@ -262,7 +264,7 @@ class Recorder:
                 if self._store is None:
                     self._store = self._open_store()
                 losses = self._new_losses()
-                self._store.write(batch, losses)
+                written = self._store.write(batch, losses)
             except Exception as error:
                 if _is_of_the_store(error):
                     self._lay_down(error)
@@ -284,7 +286,7 @@ class Recorder:
                     log.exception("llmitm: a call could not be written to the log")
                     return
             else:
-                self._committed(batch, losses)
+                self._committed(written, losses)
                 return
 
     def _committed(self, batch: Sequence[Finished], losses: Mapping[str, int]) -> None:
@@ -335,6 +337,7 @@ class Recorder:
             item = self._queue.get()
             if isinstance(item, _Waiting):
                 self.counters.lost_calls += 1
+                _close_rest(item.exchange)
             elif item is not None:
                 item.set()
         if self._store is not None:
@@ -344,6 +347,12 @@ class Recorder:
 
 def _response_size(exchange: Exchange) -> int:
     return sum(map(len, exchange.chunks)) + _CHUNK_BYTES * len(exchange.chunks)
+
+
+def _close_rest(exchange: Exchange) -> None:
+    if exchange.rest is not None:
+        exchange.rest.close()
+        exchange.rest = None
 
 
 def _is_of_the_store(error: Exception) -> bool:

@@ -6,6 +6,7 @@ its own with an empty log, and a stand-in for the provider. Nothing leaves the m
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import tempfile
@@ -13,13 +14,13 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from llmitm import running
 from llmitm.demo.provider import in_thread
 from llmitm.environment import original, variables
 from llmitm.home import Home
 
-_HOST = "api.openai.com"
 _SECONDS = 60
 """Clients that do not trust a certificate often hang instead of failing; `go run` compiles first."""
 
@@ -62,6 +63,8 @@ class Runtime(NamedTuple):
     """Arguments that print its version."""
     call: Callable[[str, str, Path], Sequence[str]]
     """The command for a program's path, a URL and a folder for a source file."""
+    url: str = "https://api.openai.com/v1/models/{name}"
+    """What it calls; the path tells its call from the others'."""
 
 
 class Proof(NamedTuple):
@@ -106,6 +109,17 @@ RUNTIMES = (
         ["version"],
         lambda program, url, folder: [program, "run", _source(folder, "call.go", _GO), url],
     ),
+    Runtime(
+        "aws",
+        ["--version"],
+        # The address is its own: an endpoint in the user's configuration is not under test.
+        lambda program, url, folder: [
+            *(program, "bedrock-runtime", "invoke-model", "--model-id", "aws", "--body", "{}"),
+            *("--no-sign-request", "--region", "us-east-1", "--endpoint-url"),
+            *(url.partition("/model/")[0], str(folder / "answer.json")),
+        ],
+        "https://bedrock-runtime.us-east-1.amazonaws.com/model/{name}/invoke",
+    ),
 )
 
 
@@ -132,7 +146,7 @@ def prove(
         logged = _logged_paths(place)
     proofs = []
     for (runtime, program), fault in zip(found, faults, strict=True):
-        captured = any(path.startswith(_path(runtime)) for path in logged)
+        captured = any(path.startswith(urlsplit(_url(runtime)).path) for path in logged)
         said = (
             "" if captured else fault or "it made no call through the proxy, and does not say why"
         )
@@ -161,8 +175,8 @@ def _logged_paths(place: Home) -> list[str]:
         db.close()
 
 
-def _path(runtime: Runtime) -> str:
-    return f"/v1/models/{runtime.name}"
+def _url(runtime: Runtime) -> str:
+    return runtime.url.format(name=runtime.name)
 
 
 def _call(runtime: Runtime, program: str, environment: Mapping[str, str]) -> str:
@@ -170,7 +184,7 @@ def _call(runtime: Runtime, program: str, environment: Mapping[str, str]) -> str
     with tempfile.TemporaryDirectory(prefix="llmitm-doctor-") as folder:
         try:
             done = subprocess.run(
-                runtime.call(program, f"https://{_HOST}{_path(runtime)}", Path(folder)),
+                runtime.call(program, _url(runtime), Path(folder)),
                 env=environment,
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
@@ -201,6 +215,6 @@ def _version(runtime: Runtime, program: str) -> str:
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    words = (done.stdout + done.stderr).replace('"', " ").split()
+    words = re.sub(r'["/]', " ", done.stdout + done.stderr).split()
     numbers = (word.lstrip("vgo") for word in words)
     return next((word for word in numbers if word[:1].isdigit() and "." in word), "")

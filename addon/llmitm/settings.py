@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -41,6 +41,8 @@ def _pattern(value: str) -> str:
     return value
 
 
+Fact = Literal["program", "directory", "repository", "branch", "pid", "arguments"]
+"""What can be known of a program that makes calls."""
 Days = Annotated[int, Field(ge=1, le=36_500)]
 
 
@@ -79,12 +81,22 @@ class StreamSettings(_Section):
     """Ask a provider for the usage of a stream that would come without, and take it out of what the client gets."""
 
 
+class CallerSettings(_Section):
+    """What is kept of the programs that make calls on this machine."""
+
+    enabled: bool = True
+    """Find out which process made a call, and store it with the call."""
+    keep: tuple[Fact, ...] = ("program", "directory", "repository", "branch", "pid")
+    """The facts that are stored."""
+
+
 class Settings(_Section):
     """Everything that can be set."""
 
     proxy: ProxySettings = ProxySettings()
     log: LogSettings = LogSettings()
     streams: StreamSettings = StreamSettings()
+    callers: CallerSettings = CallerSettings()
     provider: tuple[ProviderEntry, ...] = ()
     """LLM hosts of one's own, in the form of `providers.toml`."""
 
@@ -93,6 +105,7 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "proxy": ProxySettings,
     "log": LogSettings,
     "streams": StreamSettings,
+    "callers": CallerSettings,
 }
 
 

@@ -21,6 +21,12 @@ class Line(NamedTuple):
     per: Decimal
     amount: Decimal
 
+    def with_more(self, other: Line) -> Line:
+        """Return this line with another of the same price added."""
+        return self._replace(
+            quantity=self.quantity + other.quantity, amount=self.amount + other.amount
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Cost:

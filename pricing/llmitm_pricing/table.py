@@ -171,6 +171,7 @@ class PriceTable:
         path: str | None = None,
         speed: str | None = None,
         attributes: Mapping[str, str] | None = None,
+        prompt: int | None = None,
     ) -> Cost | Unpriced:
         """Work out what a call costs.
 
@@ -185,6 +186,8 @@ class PriceTable:
             path: The path that was called.
             speed: Anthropic's `speed`.
             attributes: What was asked for, where prices depend on it: quality, size, ...
+            prompt: Tokens of the prompt that a long-context price goes by, where `usage` is the sum of many
+                requests; by default all of the input.
 
         Raises:
             ValueError: `at` has no offset.
@@ -220,7 +223,7 @@ class PriceTable:
         if block.free:
             return Cost(_ZERO, block.id, notes=(block.free,))
         leaves = Leaves(usage)
-        rates = block.rates(context, leaves.prompt, at)
+        rates = block.rates(context, leaves.prompt if prompt is None else Decimal(prompt), at)
         bill = Bill([*found.notes, *leaves.notes])
         reason = (
             bill.tokens(leaves.counts, rates, usage)

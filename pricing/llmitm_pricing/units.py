@@ -30,6 +30,7 @@ TOKEN_UNITS = (
     "image_output",
     "video_output",
     "citation",
+    "training",
 )
 FEE_UNITS = (
     "web_search",
@@ -132,7 +133,8 @@ class Leaves:
         self.notes: list[str] = []
         self.prompt = self._input()
         self._output()
-        self._keep("citation", self._given("citation"))
+        for unit in ("citation", "training"):
+            self._keep(unit, self._given(unit))
 
     def _given(self, unit: str) -> Decimal:
         quantity = self._usage.get(unit)

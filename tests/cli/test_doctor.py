@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import certifi
 import pytest
 
 from harness import running_proxy, until
+from llmitm.around import PROC
 from llmitm.cli import main
 from llmitm.demo.provider import LocalProvider
 from llmitm.home import Home
@@ -27,6 +29,19 @@ from llmitm.trust import ensure
 def free_port(home: Home) -> None:
     """Whatever else runs on this machine has no part in the tests."""
     home.settings.write_text("[proxy]\nport = 0\n")
+
+
+@pytest.fixture(autouse=True)
+def no_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The resolver knows no LLM host here, as on a machine without a network."""
+    resolve = socket.getaddrinfo
+
+    def numbers(host: Any, *arguments: Any, **options: Any) -> Any:
+        if not str(host).replace(".", "").isdigit() and host not in ("localhost", "::1"):
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return resolve(host, *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", numbers)
 
 
 def findings(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict[str, Any]]:
@@ -62,7 +77,7 @@ def test_prints_a_line_for_each_finding(home: Home, capsys: pytest.CaptureFixtur
     ]
 
 
-@pytest.mark.parametrize("name", ["python3", "node", "curl", "git", "java", "deno", "bun", "go"])
+@pytest.mark.parametrize("name", [each.name for each in RUNTIMES])
 def test_says_when_a_call_is_not_captured(home: Home, name: str) -> None:
     """Here because the client is given public roots only."""
     if shutil.which(name) is None:
@@ -74,6 +89,37 @@ def test_says_when_a_call_is_not_captured(home: Home, name: str) -> None:
     assert not proof.captured
     assert proof.version
     assert "certificate" in proof.said.lower()
+
+
+def test_says_that_it_cannot_know_who_goes_around_the_proxy(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, found = findings(capsys)
+    assert found["around"]["state"] == "note"
+    assert found["around"]["text"].startswith("unknown: ")
+
+
+@pytest.mark.skipif(not (PROC / "net" / "tcp").exists(), reason="only Linux shows connections")
+def test_names_a_program_that_goes_around_the_proxy(
+    home: Home, upstream: LocalProvider, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is connected to a server of the user's own, which the settings name."""
+    provider = f'[[provider]]\nname = "own"\nhosts = ["http://{upstream.plain}"]\n'
+    home.settings.write_text(f"[proxy]\nport = 0\n{provider}")
+    wait = "import socket, sys; s = socket.create_connection(('127.0.0.1', int(sys.argv[1])))"
+    command = [sys.executable, "-c", f"{wait}; print(flush=True); sys.stdin.read()"]
+    command.append(upstream.plain.split(":")[1])
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as program:
+        assert program.stdin is not None
+        assert program.stdout is not None
+        program.stdout.readline()
+        assert main(["doctor"]) == 0
+        program.stdin.close()
+    [line] = [
+        line for line in capsys.readouterr().out.splitlines() if f"process {program.pid}" in line
+    ]
+    assert line.startswith("– around")
+    assert "is connected to 127.0.0.1" in line
 
 
 def test_wrong_settings(home: Home, capsys: pytest.CaptureFixture[str]) -> None:

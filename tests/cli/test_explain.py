@@ -133,8 +133,11 @@ def test_all_that_is_known_of_a_call(capsys: pytest.CaptureFixture[str], tmp_pat
                 "limit": 500,
                 "remaining": 499,
                 "resets_at": "2026-05-01T12:00:00.120Z",
+                "period": None,
+                "status": None,
             }
         ],
+        "retry_after_ms": None,
         "notes": [],
     }
     assert call["price_id"].startswith("openai/gpt-4o-mini")

@@ -76,7 +76,7 @@ def test_logs_a_call_under_its_run_and_tags(llmitm: CommandLine) -> None:
     assert row["run_id"] in done.stderr
     with closing(sqlite3.connect(llmitm.home.database)) as database:
         properties = dict(database.execute("select name, value from properties"))
-    assert properties == {"project": "a,b=c", "tag": "nightly"}
+    assert properties.items() >= {"project": "a,b=c", "tag": "nightly"}.items()
 
 
 def test_counts_a_program_that_sends_no_label(llmitm: CommandLine) -> None:
@@ -213,7 +213,8 @@ def test_a_run_within_a_run_uses_the_same_proxy(llmitm: CommandLine) -> None:
     assert done.stdout == "stop\n", done.stderr
     assert len(rows(llmitm.home)) == 1
     with closing(sqlite3.connect(llmitm.home.database)) as database:
-        assert database.execute("select value from properties").fetchall() == [("inner",)]
+        found = database.execute("select value from properties where name = 'part'").fetchall()
+    assert found == [("inner",)]
 
 
 def test_base_urls_need_no_ca(llmitm: CommandLine) -> None:
@@ -223,7 +224,7 @@ def test_base_urls_need_no_ca(llmitm: CommandLine) -> None:
     (row,) = rows(llmitm.home)
     assert row["run_id"] in done.stderr
     with closing(sqlite3.connect(llmitm.home.database)) as database:
-        assert dict(database.execute("select name, value from properties")) == {"project": "x"}
+        assert dict(database.execute("select name, value from properties"))["project"] == "x"
 
 
 def test_a_base_url_of_the_users_is_left_and_named(beside_proxy: CommandLine) -> None:

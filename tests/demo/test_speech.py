@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -54,3 +56,22 @@ def test_tools_are_called_with_arguments_that_fit() -> None:
     said = say(Ask(prompt="", question="Rome", tools=tools), Behaviour(tools=3))
     assert [use.name for use in said.tool_uses] == ["one", "two", "one"]
     assert said.text == ""
+
+
+def test_a_question_may_spell_out_the_call() -> None:
+    tools = [Tool("first"), Tool("read_file")]
+    question = 'Please call read_file {"path": "a.txt", "lines": [1, 2]} and tell me'
+    said = say(Ask(prompt="", question=question, tools=tools), Behaviour())
+    [use] = said.tool_uses
+    assert (use.name, json.loads(use.arguments)) == (
+        "read_file",
+        {"path": "a.txt", "lines": [1, 2]},
+    )
+
+
+def test_what_is_no_call_is_not_read_as_one() -> None:
+    tools = [Tool("first"), Tool("read_file")]
+    quoted = json.dumps('call read_file {"path": 1}')
+    for question in ('call write {"a": 1}', quoted, "call read_file now"):
+        said = say(Ask(prompt="", question=question, tools=tools), Behaviour())
+        assert [use.name for use in said.tool_uses] == ["first"]

@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from e2e.large import ANSWER, LARGE, Taker, blocks, digest
 from e2e.load import ask, connected
+from e2e.peers import HOST, Upstream, client
 from harness import ProxyProcess, running_proxy, until
 from llmitm.demo.provider import LocalProvider
 from llmitm.home import Home
@@ -146,19 +149,76 @@ _BREAKS = {
 }
 
 
+_RAISES = """
+def raises(*_, **__): raise ValueError("broken on purpose")
+setattr(broken, name, raises)
+"""
+
+
 @pytest.mark.parametrize("part", _BREAKS)
 def test_a_part_that_raises(
     part: str, local_provider: LocalProvider, tmp_path: Path, expected: list[bytes]
 ) -> None:
     script = tmp_path / "break.py"
-    script.write_text(
-        f"{_BREAKS[part]}\ndef raises(*_, **__): raise ValueError('broken on purpose')\nsetattr(broken, name, raises)\n"
-    )
+    script.write_text(f"{_BREAKS[part]}\n{_RAISES}")
     folder = Home(tmp_path / "llmitm")
     ensure(folder, load().names())
     with running_proxy("addon", folder, local_provider, more=("-s", str(script))) as proxy:
         assert answers(proxy) == expected
         until(lambda: _says_so(proxy), lambda: f"{proxy.health()} {proxy.said()}")
+
+
+_UPLOAD_BREAKS = {
+    "what is kept": "from llmitm.wire.uploads import Kept as broken; name = 'feed'",
+    "its end": "from llmitm.mitm.tee import RequestTee as broken; name = 'settle'",
+    "the choice": "from llmitm.policy import bodies as broken; name = 'kept_of_request'",
+    "the reader": "from llmitm import reading as broken; name = '_prompt'",
+}
+
+
+@contextlib.contextmanager
+def uploading(script: str, folder: Path) -> Iterator[tuple[ProxyProcess, list[str]]]:
+    """A proxy with a part broken by `script`, before and after a large upload has passed; and its digest."""
+    upstream = Upstream(folder, ["http/1.1"])
+    taker = Taker()
+    breaking = folder / "break.py"
+    breaking.write_text(script)
+    with running_proxy(
+        "addon", Home(folder / "llmitm"), upstream, more=("-s", str(breaking))
+    ) as proxy:
+        with upstream.serving(taker), client(proxy) as wire:
+            head = f"POST /v1/files HTTP/1.1\r\nhost: {HOST}\r\ncontent-length: {LARGE}\r\n\r\n"
+            wire.send(head.encode())
+            for piece in blocks(LARGE):
+                wire.send(piece)
+            assert wire.body(wire.head()[1]) == ANSWER
+        yield proxy, taker.digests
+    upstream.close()
+
+
+@pytest.mark.parametrize("part", _UPLOAD_BREAKS)
+def test_a_part_that_raises_while_a_large_body_passes(part: str, tmp_path: Path) -> None:
+    script = f"{_UPLOAD_BREAKS[part]}\n{_RAISES}"
+    with uploading(script, tmp_path) as (proxy, digests):
+        assert digests == [digest()]
+        until(lambda: _says_so(proxy), lambda: f"{proxy.health()} {proxy.said()}")
+
+
+_FULL = """
+from mitmproxy import ctx
+
+def running():
+    ctx.master.addons.get("intercept")._submit.__self__._most_bytes = 1000
+"""
+
+
+def test_a_queue_that_is_full_while_a_large_body_passes(tmp_path: Path) -> None:
+    with uploading(_FULL, tmp_path) as (proxy, digests):
+        assert digests == [digest()]
+        (row,) = proxy.wait_for_rows(1)
+        assert "too much was waiting for the log" in row["notes"]
+        assert row["status"] == 200
+        assert counter(proxy, "dropped_bodies") == 1
 
 
 def _says_so(proxy: ProxyProcess) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,9 @@ from typing import Any
 
 import pytest
 
+from e2e.clients import PYTHON
 from harness import ROOT, ProxyProcess, running_proxy, until
+from llmitm.calls import header
 from llmitm.demo.log import Entry
 from llmitm.demo.provider import LocalProvider
 from llmitm.home import Home
@@ -21,15 +24,9 @@ from llmitm.home import Home
 CLIENTS = Path(__file__).parent / "clients"
 NODE = ROOT / "tests" / "node"
 
-PYTHON = {
-    "openai_sdk": "openai",
-    "anthropic_sdk": "anthropic",
-    "google_genai": "google.genai",
-    "langchain": "langchain_openai",
-    "requests_library": "requests",
-    "aiohttp_library": "aiohttp",
-}
-"""Client program: the package that it needs."""
+OLDER = Path(sys.prefix) / "older" / "bin" / "python"
+"""The environment of the dependency group `older`, which scripts/test makes."""
+STREAMS = ("text/event-stream", "application/vnd.amazon.eventstream")
 
 
 def node_runtimes() -> list[Any]:
@@ -55,6 +52,7 @@ def has(package: str) -> bool:
 def run_client(command: list[str], proxy: ProxyProcess, **more: Any) -> list[dict[str, Any]]:
     """Run a client program behind the proxy and return what it printed."""
     environment = proxy.environment() | more.pop("environment", {})
+    environment["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # it would fetch a price list from GitHub
     done = subprocess.run(
         command, env=environment, capture_output=True, text=True, timeout=120, check=False, **more
     )
@@ -79,7 +77,7 @@ def check_row(row: dict[str, Any], entry: Entry) -> None:
     if entry.text is not None:
         assert (row["response"] or "") == entry.text
         assert row["streaming"] == any(
-            name == "content-type" and value.startswith("text/event-stream")
+            name == "content-type" and value.startswith(STREAMS)
             for name, value in entry.response_headers
         )
     if entry.finish is not None:
@@ -107,12 +105,50 @@ def test_python(program: str, proxy: ProxyProcess, upstream: LocalProvider) -> N
     check_all(results, proxy, upstream)
 
 
+@pytest.mark.parametrize("program", ["openai_sdk", "instructor_library"])
+def test_python_with_older_libraries(
+    program: str, proxy: ProxyProcess, upstream: LocalProvider
+) -> None:
+    if not OLDER.exists():
+        pytest.skip(f"there is no {OLDER}, which scripts/test makes")
+    results = run_client([str(OLDER), str(CLIENTS / f"{program}.py")], proxy)
+    check_all(results, proxy, upstream)
+
+
+def test_bedrock(proxy: ProxyProcess, upstream: LocalProvider) -> None:
+    """What boto3 signed arrives as it was signed: botocore's own signer makes the same signature of it."""
+    if not has("boto3"):
+        pytest.skip("boto3 is not installed")
+    credentials = {"AWS_ACCESS_KEY_ID": "AKIDNONE", "AWS_SECRET_ACCESS_KEY": "not a secret"}
+    program = [sys.executable, str(CLIENTS / "bedrock_sdk.py")]
+    check_all(run_client(program, proxy, environment=credentials), proxy, upstream)
+    for entry in upstream.log:
+        given = header(entry.headers, "authorization") or ""
+        assert given.endswith(f"Signature={signature(entry, given, *credentials.values())}")
+
+
+def signature(entry: Entry, given: str, key: str, secret: str) -> str:
+    """Return what a request as it arrived is to be signed with (SigV4)."""
+    from botocore.auth import SigV4Auth
+    from botocore.awsrequest import AWSRequest
+    from botocore.credentials import Credentials
+
+    names = re.findall(r"(?<=SignedHeaders=)[^,]+", given)[0].split(";")
+    signed = {name: header(entry.headers, name) for name in names}
+    request = AWSRequest("POST", f"https://{entry.host}{entry.target}", signed, entry.body)
+    request.context["timestamp"] = signed["x-amz-date"]
+    signer = SigV4Auth(Credentials(key, secret), "bedrock", "us-east-1")
+    text = signer.string_to_sign(request, signer.canonical_request(request))
+    return str(signer.signature(text, request))
+
+
+@pytest.mark.parametrize("program", ["sdks.mjs", "ai.mjs"])
 @pytest.mark.parametrize("node", node_runtimes())
-def test_node(node: str, proxy: ProxyProcess, upstream: LocalProvider) -> None:
-    if not (NODE / "node_modules" / "openai").is_dir():
+def test_node(node: str, program: str, proxy: ProxyProcess, upstream: LocalProvider) -> None:
+    if not all((NODE / "node_modules" / name).is_dir() for name in ("openai", "ai")):
         pytest.skip("the Node SDKs are not installed: run npm install in tests/node")
-    results = run_client([node, str(NODE / "sdks.mjs")], proxy)
-    assert len(results) == 5
+    results = run_client([node, str(NODE / program)], proxy)
+    assert len(results) >= 5
     check_all(results, proxy, upstream)
 
 

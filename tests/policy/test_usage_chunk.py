@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import gzip
 import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmitm.policy.usage_chunk import UsageRemover, ask, may_stream
+from llmitm.policy.usage_chunk import UsageRemover, ask, ask_encoded, may_stream
 from wire.chunks import cut_points, pieces
 
 WITHOUT = [
@@ -90,3 +91,15 @@ def test_what_is_left_alone(body: object) -> None:
 def test_a_cheap_look_before_parsing() -> None:
     assert may_stream(b'{"stream" : true}')
     assert not may_stream(b'{"messages": [{"content": "\\"stream\\": true"}]}')
+
+
+def test_a_compressed_body_stays_compressed() -> None:
+    body = b'{"stream":true}'
+    asked = ask_encoded(gzip.compress(body), "gzip")
+    assert asked is not None
+    assert gzip.decompress(asked) == ask(body, {"stream": True})
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "xz", "gzip, br"])
+def test_a_body_that_is_not_what_its_encoding_says_is_left_alone(encoding: str) -> None:
+    assert ask_encoded(b'{"stream":true}', encoding) is None

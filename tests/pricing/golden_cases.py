@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from llmitm.calls import Charge, Exchange, Headers
+from llmitm.jobs import Once
 from llmitm.providers import hosts
 from llmitm.reading import Reader
 from llmitm_pricing import PriceTable
@@ -24,6 +25,8 @@ KEYS = frozenset(
         "at",
         "url",
         "method",
+        "calls",
+        "result",
         "status",
         "request",
         "request_headers",
@@ -58,8 +61,12 @@ def name(case: Case) -> str:
 
 def charged(case: Case, table: PriceTable) -> Charge:
     """Return what the call costs, read and priced as in the proxy."""
-    reader = Reader(hosts.load(), table, keep_bodies=False)
-    record = reader.read(_exchange(case))
+    reader, once = Reader(hosts.load(), table, keep_bodies=False), Once()
+    for _ in range(case.get("calls", 1)):
+        record = once.settle(reader.read(_exchange(case)))
+    if "result" in case:
+        shown = {"method": "GET", "request": "", "request_headers": {}, **case["result"]}
+        record = once.settle(reader.read(_exchange({**case, **shown})))
     assert not reader.faults, record.notes
     return record.charge
 

@@ -2,7 +2,7 @@
 
 `request.http` and `response.http` are HTTP/1.1 as sent, head and body. AWS event streams are binary: `events.jsonl` has
 their events by name, and the messages are made of them here. `expect.json` names what is compared:
-`endpoint`, `prompt` and `answer` only in the fields they list, `usage` and `reported` whole (what is not listed
+`endpoint`, `prompt`, `answer` and its `batch` only in the fields they list, `usage` and `reported` whole (what is not listed
 must be unknown), `streamed` as it is.
 """
 

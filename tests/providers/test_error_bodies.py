@@ -14,6 +14,11 @@ from llmitm.providers import error_bodies
         ({"error": {"type": "a", "status": "b", "code": "c", "message": "m"}}, 400, ("a", "m")),
         ({"error": {"type": None, "status": "b", "code": "c", "message": "m"}}, 400, ("b", "m")),
         ({"error": {"code": 429, "message": "m"}}, 200, ("429", "m")),
+        (
+            {"error": {"type": None, "status": 400, "code": "content_filter", "message": "m"}},
+            400,
+            ("content_filter", "m"),
+        ),
         ({"error": {"code": "401", "message": "m"}}, 401, ("401", "m")),
         (
             [{"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "message": "m"}}],

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from llmitm.providers import dialects, hosts
@@ -179,6 +183,24 @@ def test_an_unknown_path_of_a_provider_is_some_other_call() -> None:
     endpoint = TABLE.endpoint(entry, "POST", "/v2/telepathy")
     assert endpoint is not None
     assert (endpoint.operation, endpoint.dialect) == ("other", None)
+
+
+SEGMENTS = st.lists(st.from_regex(r"[A-Za-z0-9%:._~-]+", fullmatch=True), max_size=5)
+
+
+@settings(max_examples=1_000)
+@given(st.sampled_from(TABLE.entries), SEGMENTS, st.sampled_from(["GET", "POST"]), st.data())
+def test_every_path_is_a_call_unless_the_table_says_otherwise(
+    entry: ProviderEntry, segments: list[str], method: str, data: st.DataObject
+) -> None:
+    path = data.draw(st.sampled_from([*(entry.paths or ("/*",)), *entry.telemetry]))
+    path = path.replace("*", "/".join(segments))
+    endpoint = TABLE.endpoint(entry, method, path)
+    if any(fnmatchcase(path, pattern) for pattern in entry.telemetry):
+        assert endpoint is None
+    else:
+        assert endpoint is not None
+        assert endpoint.provider == entry.name
 
 
 def test_the_shipped_table_is_sound() -> None:

@@ -1,4 +1,4 @@
-"""No JSON, however odd, makes a dialect of the OpenAI family, or Ollama's, raise; and what was put together stays as it is."""
+"""No JSON, however odd, makes a dialect of the OpenAI family, Ollama's or Mistral's raise; what was put together stays."""
 
 from __future__ import annotations
 
@@ -53,8 +53,14 @@ _USAGE = _shape(
     prompt_tokens_details=_shape(cached_tokens=_INDEX),
     cost=st.floats() | _shape(total_cost=st.floats()),
 )
+_FILTERED = _shape(hate=_shape(filtered=st.booleans()))
 _CHOICE = _shape(
-    index=_INDEX, delta=_MESSAGE, message=_MESSAGE, text=_TEXT, logprobs=_shape(content=_list(_ODD))
+    content_filter_results=_FILTERED,
+    index=_INDEX,
+    delta=_MESSAGE,
+    message=_MESSAGE,
+    text=_TEXT,
+    logprobs=_shape(content=_list(_ODD)),
 )
 _ITEM = _shape(
     type=st.sampled_from(["message", "reasoning", "function_call", "web_search_call"]),
@@ -63,7 +69,21 @@ _ITEM = _shape(
     name=_TEXT,
     action=_shape(type=_TEXT),
 )
-_RESPONSE = _shape(output=_list(_ITEM), usage=_USAGE, status=_TEXT, tools=_list(_shape(type=_TEXT)))
+_ENTRY = _shape(
+    type=st.sampled_from(["message.output", "function.call"]),
+    content=_TEXT | _list(_PART),
+    model=_TEXT,
+    name=_TEXT,
+    arguments=_TEXT | st.dictionaries(_TEXT, _TEXT, max_size=2),
+)
+_RESPONSE = _shape(
+    outputs=_list(_ENTRY),
+    content_filters=_list(_shape(source_type=_TEXT, content_filter_results=_FILTERED)),
+    output=_list(_ITEM),
+    usage=_USAGE,
+    status=_TEXT,
+    tools=_list(_shape(type=_TEXT)),
+)
 _EVENT = (
     _shape(id=_TEXT, model=_TEXT, choices=_list(_CHOICE), usage=_USAGE, x_groq=_shape(usage=_USAGE))
     | _shape(
@@ -73,6 +93,13 @@ _EVENT = (
                 "response.output_item.done",
                 "response.output_text.delta",
                 "response.function_call_arguments.delta",
+                "codex.rate_limits",
+                "message.output.delta",
+                "function.call.delta",
+                "conversation.response.done",
+                "conversation.response.error",
+                "transcription.text.delta",
+                "transcription.segment",
                 "error",
             ]
         ),
@@ -81,8 +108,24 @@ _EVENT = (
         content_index=_INDEX,
         item=_ITEM,
         delta=_TEXT,
+        text=_TEXT,
+        content=_TEXT | _PART,
+        name=_TEXT,
+        arguments=_TEXT,
+        usage=_shape(
+            prompt_tokens=_INDEX, connector_tokens=_INDEX, connectors=_shape(web_search=_INDEX)
+        ),
     )
-    | _shape(error=_shape(type=_TEXT, code=_INDEX, message=_TEXT), text=_TEXT, b64_json=_TEXT)
+    | _shape(
+        error=_shape(
+            type=_TEXT,
+            code=_INDEX,
+            message=_TEXT,
+            innererror=_shape(content_filter_result=_FILTERED),
+        ),
+        text=_TEXT,
+        b64_json=_TEXT,
+    )
     | _RESPONSE
     | _ODD
 )
@@ -90,7 +133,7 @@ _ENDPOINTS = [
     pytest.param(
         dialect, Endpoint("openrouter", operation, dialect.name), id=f"{dialect.name}-{operation}"
     )
-    for dialect in dialects(("openai", "ollama"))
+    for dialect in dialects(("openai", "ollama", "mistral"))
     for operation in dict.fromkeys(route.operation for route in dialect.routes)
 ]
 

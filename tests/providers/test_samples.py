@@ -39,6 +39,7 @@ def test_sample(case: Path) -> None:
         "endpoint": plain(sample.endpoint),
         "prompt": plain(sample.prompt),
         "answer": plain(answer),
+        "batch": plain(answer.batch) if answer.batch else {},
     }
     for part, values in seen.items():
         wanted = expected.get(part, {})

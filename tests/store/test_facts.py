@@ -205,12 +205,12 @@ def _log_of_before(path: Path) -> None:
     calls = [chat("first"), chat("second", at=START + 1, usd=Decimal("0.00025"))]
     rows = [row(each) for each in calls]
     rows[1]["price_id"] = "openrouter/reported"
-    own = ("model_override", "provider_cost_nanousd", *facts.columns(None, rows[0]))
     with closing(sqlite3.connect(path)) as connection:
         connection.execute(f"PRAGMA application_id = {0x6C6C6D69}")
         migrations.apply(Database(connection), stop_before="m004_basis")
+        known = {column[1] for column in connection.execute("PRAGMA table_info(calls)")}
         for key, columns in enumerate(rows, 1):
-            kept = {name: value for name, value in columns.items() if name not in own}
+            kept = {name: value for name, value in columns.items() if name in known}
             kept |= {"key": key, "thread_key": key}
             marks = ", ".join("?" * len(kept))
             connection.execute(

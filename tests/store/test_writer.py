@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlite_utils import Database
 
 from llmitm.calls import Charge, Finished, Prompt, RateLimit, ToolCall, Usage
 from llmitm.money import nano
+from llmitm.store.migrations import migrations
 from llmitm.store.retention import Retention
 from llmitm.store.rows import row
 from llmitm.store.writer import Writer
@@ -229,6 +231,52 @@ def test_limits_are_kept_by_the_hour(writer: Writer) -> None:
         ("requests", 100, 30, 20, resets),
         ("requests", 100, 99, 99, resets),
     ]
+
+
+def test_limits_are_told_apart_by_their_period(writer: Writer) -> None:
+    made = chat("hello", at=START)
+    made.rate_limits = [
+        RateLimit("requests", 60, 59, period="minute"),
+        RateLimit("requests", 1_000, 900, period="day"),
+        RateLimit("percent", 100, 9, START, "5 hours", "allowed_warning"),
+        RateLimit("requests", 5, 4),
+    ]
+    writer.write([made])
+    query = 'SELECT name, period, "limit", remaining, status FROM rate_limits ORDER BY name, period'
+    assert rows(writer, query) == [
+        ("percent", "5 hours", 100, 9, "allowed_warning"),
+        ("requests", "", 5, 4, None),
+        ("requests", "day", 1_000, 900, None),
+        ("requests", "minute", 60, 59, None),
+    ]
+
+
+def test_limits_with_what_sqlite_cannot_hold(writer: Writer) -> None:
+    made = chat("hello")
+    made.answer.model = made.prompt.model = "g\ud800"
+    made.rate_limits = [RateLimit("own\udcff", 2**70, 1, status="\udcff")]
+    writer.write([made])
+    query = 'SELECT model, name, "limit", remaining, status FROM rate_limits'
+    assert rows(writer, query) == [("g\\ud800", "own\\udcff", None, 1, "\\udcff")]
+
+
+def test_limits_of_older_logs_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA application_id = {0x6C6C6D69}")
+        migrations.apply(Database(connection), stop_before="m006_throttling")
+        row = ("groq", "key", "model", "tokens_minute", 7, 100, 50, 20, 8, 9)
+        connection.execute(f"INSERT INTO rate_limits VALUES ({', '.join('?' * len(row))})", row)
+        connection.commit()
+    with closing(Writer(path)) as writer:
+        assert rows(writer, "SELECT * FROM rate_limits") == [
+            ("groq", "key", "model", "tokens_minute", "", 7, 100, 50, 20, 8, 9, None)
+        ]
+
+
+def test_the_wait_of_a_refused_caller_is_kept(writer: Writer) -> None:
+    writer.write([replace(chat("hello", outcome="error", status=429), retry_after_ms=1500.4)])
+    assert rows(writer, "SELECT retry_after_ms FROM calls") == [(1500,)]
 
 
 def test_calls_that_repeat_others_are_counted_without_their_tokens(writer: Writer) -> None:

@@ -145,3 +145,33 @@ def test_a_text_of_nothing_but_marks_keeps_them() -> None:
     cut = split(text)
     assert not cut.marks
     assert join(cut) == text
+
+
+USER = {"role": "user", "content": "Hi"}
+TOOL = {"type": "function_call_output", "call_id": "1", "output": "{}"}
+SYSTEM = {"role": "system", "content": "Today is Thursday"}
+
+
+@pytest.mark.parametrize(
+    ("key", "turns", "asked"),
+    [
+        ("messages", [USER], 0),
+        ("messages", [SYSTEM, USER, SYSTEM], 1),
+        ("messages", [USER, {"role": "assistant", "content": "Yes"}], 1),
+        ("input", [{"type": "additional_tools"}, USER, {"type": "configuration_update"}], 1),
+        ("input", [USER, TOOL, {"role": "developer", "content": ""}], 1),
+        ("contents", [{"parts": [{"text": "Hi"}]}], 0),
+    ],
+)
+def test_what_was_asked_last_is_not_what_a_client_adds(
+    key: str, turns: list[object], asked: int
+) -> None:
+    cut = split(json.dumps({key: turns}))
+    assert cut.prompt is not None
+    parts = cut.pieces[cut.prompt].parts
+    assert json.loads(parts[cut.asked].lstrip(", ")) == turns[asked]
+
+
+def test_a_system_message_alone_is_what_was_asked() -> None:
+    cut = split(json.dumps({"messages": [SYSTEM, SYSTEM]}))
+    assert cut.asked == -1

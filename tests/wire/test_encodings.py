@@ -10,7 +10,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmitm.wire.encodings import LARGEST_DECODED, ContentDecoder, decode
+from llmitm.wire.encodings import LARGEST_DECODED, ContentDecoder, decode, encode
 from wire.chunks import cut_points, pieces
 
 
@@ -93,3 +93,15 @@ def test_what_expands_without_end_is_decoded_up_to_a_limit(name: str) -> None:
     assert decoder.is_full
     assert LARGEST_DECODED < len(decoded) < 2 * LARGEST_DECODED
     assert decoder.feed(b"more") == b""
+
+
+@given(st.sampled_from(["gzip", "deflate", "br", "zstd"]), st.binary())
+def test_encoding_is_undone_by_decoding(name: str, data: bytes) -> None:
+    encoded = encode(data, name)
+    assert encoded is not None
+    assert decode(encoded, name) == data
+
+
+def test_an_unknown_encoding_is_not_encoded() -> None:
+    assert encode(b"x", "xz") is None
+    assert encode(b"x", "gzip, br") is None

@@ -5,7 +5,8 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmitm.wire.lines import ArrayDecoder, LineDecoder
+from llmitm.wire.frames import Frame
+from llmitm.wire.lines import TOO_LONG, ArrayDecoder, LineDecoder
 from wire.chunks import cut_points, pieces
 
 json_values = st.recursive(
@@ -39,6 +40,17 @@ def test_lines_give_their_values(values: list[object], cuts: list[int]) -> None:
 def test_hostile_bytes(data: bytes, cuts: list[int]) -> None:
     for kind in (LineDecoder, ArrayDecoder):
         assert run(kind(), data, cuts) == run(kind(), data, [])
+
+
+def test_of_a_line_that_is_too_long_nothing_is_kept() -> None:
+    decoder = LineDecoder(longest=4)
+    frames = [
+        frame
+        for piece in (b"1234\n12", b"345", b"6\n", b"1\n12345")
+        for frame in decoder.feed(piece)
+    ]
+    frames += decoder.flush()
+    assert frames == [Frame(b"1234"), Frame(b"", TOO_LONG), Frame(b"1"), Frame(b"", TOO_LONG)]
 
 
 def test_an_element_that_is_cut_off_is_left_out() -> None:

@@ -90,7 +90,7 @@ def _findings(place: Home, *, quick: bool) -> Iterator[Finding]:
         _encodings,
     ]
     if not quick:
-        checks.append(_runtimes)
+        checks += [_around, _runtimes]
     for check in checks:
         try:
             yield from check(place, settings)
@@ -259,6 +259,32 @@ def _encodings(place: Home, settings: Settings) -> Iterator[Finding]:
     else:
         text = f"none of {len(SHA256)}; estimates are a rule of thumb. llmitm encodings fetch"
         yield Finding("encodings", "note", text)
+
+
+def _around(place: Home, settings: Settings) -> Iterator[Finding]:
+    """Programs that are running now and call LLM hosts without us."""
+    from llmitm import around
+    from llmitm.providers import hosts
+
+    if not (around.PROC / "net" / "tcp").exists():
+        yield Finding("around", "note", "unknown: only Linux shows who is connected where")
+        return
+    table = hosts.load(settings.provider)
+    origins = (table.origin(entry) for entry in table.entries)
+    known = around.resolved((each.host, each.port) for each in origins if each)
+    remote = {name for each, names in known.items() if not each.ip.is_loopback for name in names}
+    found = around.seen(known)
+    for bypass in found:
+        program, names = bypass.program, " or ".join(bypass.hosts[:_NAMED])
+        text = f"{program.name} (process {program.process}) is connected to {names}, or to what shares its address"
+        fix = 'not through the proxy. Start it by `llmitm run -- ...`, or after `eval "$(llmitm env)"`'
+        yield Finding("around", "note", text, fix)
+    if not remote:
+        text = "unknown: no name of an LLM host can be resolved here"
+        yield Finding("around", "note", text)
+    elif not found:
+        text = f"no program of yours is connected to {len(remote)} LLM hosts around the proxy"
+        yield Finding("around", "ok", text)
 
 
 def _runtimes(place: Home, settings: Settings) -> Iterator[Finding]:

@@ -81,6 +81,7 @@ class _Explainer:
 
     def __init__(self) -> None:
         from llmitm.home import home
+        from llmitm.jobs import Once
         from llmitm.providers import hosts
         from llmitm.readers import reader
         from llmitm.settings import load
@@ -91,13 +92,14 @@ class _Explainer:
         anywhere = hosts.ProviderEntry(name="unknown", hosts=("*",), dialects=_FAMILIES)
         self._known = reader(place, settings.log, self._hosts, keep_bodies=False)
         anything = hosts.HostTable([anywhere])
+        self._jobs = Once()
         self._unknown = reader(place, settings.log, anything, keep_bodies=False)
 
     def read(self, exchange: Exchange) -> Finished:
         """Return the record of an exchange."""
         if self._hosts.find(exchange.host, exchange.port) is not None:
-            return self._known.read(exchange)
-        call = self._unknown.read(exchange)
+            return self._jobs.settle(self._known.read(exchange))
+        call = self._jobs.settle(self._unknown.read(exchange))
         note = (
             f"{exchange.host} is not in the table of LLM hosts: the proxy would pass this on unread"
         )
@@ -136,6 +138,7 @@ def _document(call: Finished) -> dict[str, Any]:
         "provider_cost_usd": _exact(charge.provider_usd),
         "table_cost_usd": _exact(charge.table_usd),
         "rate_limits": [_limit(limit) for limit in call.rate_limits],
+        "retry_after_ms": call.retry_after_ms,
         "notes": [*call.notes, *charge.notes],
     }
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 
+from llmitm.callers import PROPERTIES, SUMMED
 from llmitm.cli.options import add_tags
 from llmitm.errors import LlmitmError
 
@@ -37,6 +38,8 @@ def add_filters(
     parser.add_argument("--run", dest="run_id", metavar="ID", help="a run of llmitm run")
     parser.add_argument("--session")
     parser.add_argument("--client", help="part of the user agent")
+    for fact in SUMMED:
+        parser.add_argument(f"--{fact}", metavar="NAME", help=f"the {fact} that the call came from")
     parser.add_argument("--status", help="429, 4xx or '>=400'")
     parser.add_argument("--errors", action="store_true", help="only calls that did not end well")
     parser.add_argument("--min-cost", type=_usd, metavar="USD")
@@ -49,6 +52,8 @@ def wanted(arguments: argparse.Namespace) -> Filter:
     from llmitm.store.filters import Filter
 
     tags = dict(arguments.tags)
+    facts = {PROPERTIES[fact]: getattr(arguments, fact) for fact in SUMMED}
+    tags |= {name: value for name, value in facts.items() if value is not None}
     return Filter(
         since=arguments.since,
         until=arguments.until,

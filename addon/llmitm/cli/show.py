@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from llmitm.callers import PROPERTIES
 from llmitm.cli.ls import what
 from llmitm.cli.output import as_json, clock, count, difference, money, seconds
 from llmitm.cli.working import lines
@@ -114,6 +115,8 @@ def _usage(call: Record) -> Iterator[str]:
     for title, column in _TOKENS:
         if call[column]:
             yield f"{title:<14} {count(call[column]):>12} tokens"
+    if call.get("batch_requests"):
+        yield f"{'requests':<14} {count(call['batch_requests']):>12}"
     for unit, number in (call["other_units"] or {}).items():
         yield f"{unit:<14} {number:>12}"
     if call["usage_source"] != "reported":
@@ -171,7 +174,11 @@ def _about(log: Reader, call: Record) -> Iterator[str]:
     ):
         if call[column]:
             yield f"{title:<14} {call[column]}"
-    for name, value in log.properties(call["key"]).items():
+    properties = log.properties(call["key"])
+    for fact, name in PROPERTIES.items():
+        if name in properties:
+            yield f"{fact:<14} {properties.pop(name)}"
+    for name, value in properties.items():
         yield f"{name:<14} {value}"
     for note in call["notes"] or ():
         yield f"note           {note}"

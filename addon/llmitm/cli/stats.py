@@ -30,7 +30,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--by",
         default="model",
         metavar="WHAT[,WHAT]",
-        help="hour, day, month, model, provider, user, client, run, session, operation, outcome, status, property:NAME",
+        help="hour, day, month, model, provider, user, client, run, session, operation, outcome, status,"
+        " program, directory, repository, branch, pid, arguments, property:NAME",
     )
     add_filters(parser)
     parser.add_argument("--utc", action="store_true", help="days of UTC")

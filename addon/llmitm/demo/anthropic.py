@@ -69,7 +69,9 @@ def _ask(document: Json) -> Ask:
     blocks = _blocks(document)
     marked = [at for at, block in enumerate(blocks) if block.get("cache_control")]
     written = blocks[: marked[-1] + 1] if marked else []
-    last = messages[-1].get("content") if messages else ""
+    # Claude Code puts a message of the system after the user's.
+    spoken = [message for message in messages if message.get("role") != "system"]
+    last = spoken[-1].get("content") if spoken else ""
     answered = isinstance(last, list) and any(part.get("type") == "tool_result" for part in last)
     choice = (document.get("tool_choice") or {}).get("type")
     offered = [] if answered or choice == "none" else document.get("tools") or []
@@ -107,38 +109,49 @@ def _stop_reason(said: Said) -> str:
     return "max_tokens" if said.shortened else "end_turn"
 
 
-def message(request: Request, desk: Desk, match: re.Match[str]) -> Reply:
-    """Answer `/v1/messages`."""
-    document = request.document()
+def compose(document: Json, request: Request) -> tuple[Json, Said]:
+    """Return the whole message that answers a document, and what it says."""
     asked = required(document, "model")
     said = say(_ask(document), request.behaviour)
-    model = SERVED.get(asked, asked)
     body = {
         "id": f"msg_{request.digest[:24]}",
         "type": "message",
         "role": "assistant",
-        "model": model,
+        "model": SERVED.get(asked, asked),
         "content": _content(said, request.digest),
         "stop_reason": _stop_reason(said),
         "stop_sequence": None,
         "usage": usage(said.tokens, '"ttl":"1h"' in request.content().decode().replace(" ", "")),
     }
+    return body, said
+
+
+def message(request: Request, desk: Desk, match: re.Match[str]) -> Reply:
+    """Answer `/v1/messages`."""
+    document = request.document()
+    body, said = compose(document, request)
     if document.get("stream"):
         reply = event_reply(list(_events(body, request.digest)))
     else:
         reply = json_reply(body)
-    reply.model, reply.text, reply.tokens = model, said.text or said.refusal, said.tokens
-    reply.finish = body["stop_reason"]
+    reply.model, reply.text, reply.finish = (
+        body["model"],
+        said.text or said.refusal,
+        body["stop_reason"],
+    )
+    # It reports no reasoning by itself.
+    reply.tokens = replace(said.tokens, reasoning=0)
     return reply
 
 
 def _events(body: Json, digest: str) -> Iterator[bytes]:
-    for number, document in enumerate(_documents(body)):
+    for number, document in enumerate(documents(body)):
         # Anthropic pads data lines with blanks against traffic analysis.
         yield event(document, name=document["type"], padding=int(digest[number % 32], 16))
 
 
-def _documents(body: Json) -> Iterator[Json]:
+def documents(body: Json) -> Iterator[Json]:
+    """Return the events of a stream that gives a message piece by piece."""
     start_usage = body["usage"] | {"output_tokens": 1}
     opened = body | {"content": [], "stop_reason": None, "usage": start_usage}
     yield {"type": "message_start", "message": opened}

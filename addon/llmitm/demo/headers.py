@@ -82,6 +82,10 @@ def complete(request: Request, reply: Reply, dialect: str, number: int, now: dat
     match dialect:
         case "anthropic":
             added = {"request-id": identifier} | _anthropic(now)
+        case "bedrock":
+            added = {"x-amzn-requestid": f"{number:08x}-0000-4000-8000-000000000000"}
+        case "cohere":
+            added = {"x-trial-endpoint-call-limit": "20", "x-trial-endpoint-call-remaining": "19"}
         case "gemini":
             added = {"server-timing": "gfet4t7; dur=12", "vary": "Origin, X-Origin, Referer"}
         case _:

@@ -98,8 +98,8 @@ class Request:
 
     def model(self) -> str | None:
         """Return the model's name, where the body's JSON or form, or the path, has one."""
-        if named := re.search(r"/models/([^/:]+):\w+$", self.path):
-            return unquote(named[1])
+        if named := re.search(r"/models/([^/:]+):\w+$|/model/([^/]+)/[a-z-]+$", self.path):
+            return unquote(named[1] or named[2])
         try:
             if (self.header("content-type") or "").startswith("multipart/"):
                 return self.form()["model"][1].decode()

@@ -49,6 +49,12 @@ def usage(tokens: Tokens) -> Json:
     }
 
 
+def question(messages: list[Json]) -> str:
+    """Return the newest message's text; aider puts a message of the system after the user's."""
+    spoken = [message for message in messages if message.get("role") != "system"]
+    return " ".join(texts((spoken or messages or [""])[-1]))
+
+
 def ask(document: Json) -> Ask:
     """Read a chat request."""
     messages = required(document, "messages", list)
@@ -59,7 +65,7 @@ def ask(document: Json) -> Ask:
     form = document.get("response_format") or {}
     return Ask(
         prompt="\n".join(each),
-        question=each[-1] if each else "",
+        question=question(messages),
         limit=document.get("max_completion_tokens") or document.get("max_tokens"),
         tools=[
             Tool(tool["function"]["name"], tool["function"].get("parameters"))
@@ -155,15 +161,26 @@ def _deltas(said: Said, digest: str) -> Iterator[Json]:
 class _Extras:
     """What a stream has beside its text."""
 
-    usage: Literal["own chunk", "last chunk"] | None
+    usage: Literal["own chunk", "last chunk", "x_groq"] | None
     padding: bool
 
     @classmethod
     def of(cls, host: str, options: Json) -> _Extras:
         if host in USAGE_UNASKED:
             return cls("last chunk", padding=False)
+        if host == "api.groq.com":
+            return cls("x_groq", padding=False)
         padding = options.get("include_obfuscation", True)
         return cls("own chunk" if options.get("include_usage") else None, padding)
+
+    def in_last_chunk(self, tokens: Tokens, digest: str) -> Json:
+        """Return what the last choice's last chunk has beside it."""
+        match self.usage:
+            case "last chunk":
+                return {"usage": usage(tokens)}
+            case "x_groq":
+                return {"x_groq": {"id": f"req_{digest[:24]}", "usage": usage(tokens)}}
+        return {}
 
 
 def _chunks(
@@ -174,8 +191,8 @@ def _chunks(
         body = head | {"choices": [choice]}
         if extras.usage == "own chunk":
             body["usage"] = None
-        elif extras.usage == "last chunk" and finish is not None and index == choices - 1:
-            body["usage"] = usage(tokens)
+        elif finish is not None and index == choices - 1:
+            body |= extras.in_last_chunk(tokens, digest)
         if extras.padding:
             body["obfuscation"] = (digest * 2)[number % 16 : number % 16 + 3 + number % 11]
         return event(body)

@@ -50,7 +50,10 @@ def embeddings(request: Request, desk: Desk, match: re.Match[str]) -> Reply:
     ]
     tokens = Tokens(input=sum(count(text) for text in inputs))
     usage = {"prompt_tokens": tokens.input, "total_tokens": tokens.input}
-    reply = json_reply({"object": "list", "data": data, "model": model, "usage": usage}, indent=2)
+    body = {"object": "list", "data": data, "model": model, "usage": usage}
+    if request.host == "api.mistral.ai":
+        body["id"] = request.digest
+    reply = json_reply(body, indent=2)
     reply.model, reply.tokens = model, tokens
     return reply
 

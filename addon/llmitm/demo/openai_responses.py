@@ -32,9 +32,11 @@ def usage(tokens: Tokens) -> Json:
 def _ask(document: Json, before: str) -> Ask:
     given = required(document, "input", (str, list))
     items = [{"role": "user", "content": given}] if isinstance(given, str) else given
-    each = [" ".join(texts(item)) for item in items]
+    # Codex puts items without text after the question, such as an update of its configuration.
+    spoken = [item for item in items if texts(item)]
+    each = [" ".join(texts(item)) for item in spoken]
     heard = [before, document.get("instructions") or "", *each]
-    answered = bool(items) and items[-1].get("type") == "function_call_output"
+    answered = bool(spoken) and spoken[-1].get("type") == "function_call_output"
     offered = document.get("tools") or []
     callable_tools = [] if answered or document.get("tool_choice") == "none" else offered
     form = (document.get("text") or {}).get("format") or {}

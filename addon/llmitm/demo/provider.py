@@ -30,6 +30,8 @@ HOSTS = (
     "api.openai.com",
     "api.anthropic.com",
     "generativelanguage.googleapis.com",
+    "bedrock-runtime.us-east-1.amazonaws.com",
+    "api.cohere.com",
     "api.mistral.ai",
     "api.groq.com",
     "api.deepseek.com",
@@ -39,6 +41,7 @@ HOSTS = (
     "api.perplexity.ai",
     "openrouter.ai",
     "*.openai.azure.com",
+    "chatgpt.com",
     "localhost",
     "127.0.0.1",
 )

@@ -11,13 +11,19 @@ from typing import Protocol
 import brotli
 import zstandard
 
-from llmitm.demo import anthropic, behaviour, gemini, openai
+from llmitm.demo import anthropic, bedrock, behaviour, cohere, gemini, openai
 from llmitm.demo.behaviour import Behaviour
 from llmitm.demo.desk import Desk, Dialect
 from llmitm.demo.headers import complete
 from llmitm.demo.message import ApiError, Reply, Request
 
-DIALECTS: tuple[Dialect, ...] = (anthropic.DIALECT, gemini.DIALECT, openai.DIALECT)
+DIALECTS: tuple[Dialect, ...] = (
+    bedrock.DIALECT,
+    cohere.DIALECT,
+    anthropic.DIALECT,
+    gemini.DIALECT,
+    openai.DIALECT,
+)
 """In the order in which they are asked; the last speaks everything."""
 
 _MESSAGES = {

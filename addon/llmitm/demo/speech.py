@@ -1,12 +1,15 @@
 """What the local provider's only model says: an echo, the same for the same question, in every dialect.
 
 A token is four characters (the last may be shorter), and a stream sends one token a chunk, so anyone
-can check a count.
+can check a count. Where tools are offered the first one is called, unless the question says which and how:
+`call read_file {"path": "notes.txt"}`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -16,6 +19,7 @@ from llmitm.demo.message import Tokens
 
 TOKEN = 4
 """Characters."""
+_CALL = re.compile(r"\bcall ([\w.-]+) (?=\{)", re.IGNORECASE)
 
 
 def pieces(text: str) -> list[str]:
@@ -109,11 +113,26 @@ def _text(ask: Ask, long: int | None) -> str:
 def _tool_uses(ask: Ask, wanted: int | None) -> list[ToolUse]:
     if not ask.tools:
         return []
+    if wanted is None and (said := _asked_for(ask)):
+        return [said]
     chosen = [ask.tools[at % len(ask.tools)] for at in range(wanted or 1)]
     return [
         ToolUse(tool.name, json.dumps(instance(tool.schema, ask.question), ensure_ascii=False))
         for tool in chosen
     ]
+
+
+def _asked_for(ask: Ask) -> ToolUse | None:
+    """Return the call that the question spells out, if it is of a tool on offer."""
+    names = {tool.name for tool in ask.tools}
+    for match in _CALL.finditer(ask.question):
+        if match[1] not in names:
+            continue
+        # A question that is quoted inside another is no JSON.
+        with contextlib.suppress(ValueError):
+            arguments, _ = json.JSONDecoder().raw_decode(ask.question, match.end())
+            return ToolUse(match[1], json.dumps(arguments, ensure_ascii=False))
+    return None
 
 
 def instance(schema: Json, text: str) -> Json:

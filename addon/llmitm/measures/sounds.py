@@ -65,15 +65,15 @@ def transcription(
 
 
 def _recorded(exchange: Exchange) -> float | None:
-    """Return the length of the recording that a request is or has in its form."""
-    if exchange.request_truncated:
-        return None
+    """Return the length of the recording that a request is or has in its form, if all of it was kept."""
     kind = (header(exchange.request_headers, "content-type") or "").lower()
     if "multipart/form-data" in kind:
         whole = header(exchange.request_headers, "content-type") or ""
-        lengths = map(media.seconds, multipart.files(exchange.request_body, whole))
+        lengths = map(
+            media.seconds, multipart.files(exchange.request_body, whole, exchange.request_gaps)
+        )
         return next(filter(None, lengths), None)
-    if "json" in kind:
+    if "json" in kind or exchange.request_truncated:
         return None
     return media.seconds(
         decode(exchange.request_body, header(exchange.request_headers, "content-encoding"))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from functools import partial
 
 from llmitm.home import Home
+from llmitm.mitm.callers import Callers
 from llmitm.mitm.console import Console
 from llmitm.mitm.dispatch import Dispatch
 from llmitm.mitm.gateway import Gateway
@@ -15,22 +18,48 @@ from llmitm.providers.hosts import HostTable
 from llmitm.readers import FollowingReader, reader
 from llmitm.recorder import Recorder
 from llmitm.settings import Settings
+from llmitm.store import jobs
+
+log = logging.getLogger("llmitm")
 
 
 def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = False) -> list[object]:
     """Return the addons that make mitmproxy llmitm, and start the recorder behind them."""
+    _mend()
     console = Console(quiet)
-    read = FollowingReader(reader(home, settings.log, hosts, keep_bodies=settings.log.bodies))
+    read = FollowingReader(
+        reader(
+            home,
+            settings.log,
+            hosts,
+            keep_bodies=settings.log.bodies,
+            recall=partial(jobs.recall, home.database),
+        )
+    )
     recorder = Recorder.open(home.database, read, settings.log, console.recorded)
     recorder.start()
     tunnel = Tunnel(hosts, os.environ.get("LLMITM_LABEL"))  # set by `llmitm run`
-    intercept = Intercept(hosts, tunnel, recorder.submit, settings.streams.ask_usage)
+    callers = Callers.of(settings)
+    intercept = Intercept(hosts, tunnel, recorder.submit, settings.streams.ask_usage, callers.told)
     console.watch(recorder, tunnel, intercept)
     return [
         Upstream(hosts),  # first: options that everything after relies on
         tunnel,  # what is decrypted at all
         Gateway(hosts, console.health),  # re-targets a request before it is identified
+        callers,  # who makes it
         intercept,  # the call itself
         Dispatch(),  # finds handlers faster than stock mitmdump does
         console,  # last: closes the log when all is over
     ]
+
+
+def _mend() -> None:
+    """Change what mitmproxy's layers lack, if they are those that we know."""
+    try:
+        from llmitm.mitm import layers
+    except (ImportError, AttributeError) as error:
+        log.warning(
+            "llmitm: this mitmproxy is not one that we know, and is left as it is: %s", error
+        )
+    else:
+        layers.mend()

@@ -11,29 +11,33 @@ from collections.abc import Callable, Mapping
 from uuid import uuid4
 
 from mitmproxy import http
-from mitmproxy.connection import ConnectionState
+from mitmproxy.connection import Client, ConnectionState
 
-from llmitm.calls import Endpoint, Exchange, header
+from llmitm.callers.connections import Told
+from llmitm.calls import Exchange, header
 from llmitm.ids import new_id
 from llmitm.mitm.gateway import TAGS
 from llmitm.mitm.guard import guarded
-from llmitm.mitm.tee import RequestTee, ResponseTee
+from llmitm.mitm.tee import LONGEST_KEPT, OVERFLOW, RequestTee, ResponseTee
 from llmitm.mitm.tunnel import Tunnel
-from llmitm.policy import usage_chunk
+from llmitm.policy import bodies, usage_chunk
 from llmitm.policy.control import (
     control_headers,
     request_id,
     signed_headers,
     without_helicone_key,
 )
+from llmitm.providers.dialects import by_name
 from llmitm.providers.hosts import HostTable
 from llmitm.tags import decode as decode_userinfo
-from llmitm.wire import jsontext
+from llmitm.wire.uploads import Kept
 
 _EXCHANGE = "llmitm_exchange"
+_BY_LINES = "llmitm_by_lines"
+_MEDIA = ("audio/", "video/", "image/")
+"""Files that have no lines."""
 _ASK_USAGE = "llmitm_ask_usage"
 _REQUEST_ID = "helicone-request-id"
-_STREAMED_UPLOADS = 32 * 1024 * 1024
 _PARSED_HERE = 256 * 1024
 _USAGE_DIALECTS = ("openai_chat", "openai_completions")
 
@@ -47,11 +51,13 @@ class Intercept:
         tunnel: Tunnel,
         submit: Callable[[Exchange], None],
         ask_usage: bool = True,
+        caller: Callable[[Client], Told | None] = lambda _: None,
     ) -> None:
         self._hosts = hosts
         self._tunnel = tunnel
         self._submit = submit
         self._ask_usage = ask_usage
+        self._caller = caller
         self.in_flight = 0
         self.handed_in = 0
 
@@ -81,6 +87,7 @@ class Intercept:
             request_headers=_headers(request.headers),
             request_body=b"",
             tags=self._tags(flow),
+            caller=self._caller(flow.client_conn),
             http_version=request.http_version,
         )
         if _take_off_control_headers(request):
@@ -88,9 +95,18 @@ class Intercept:
             exchange.request_id = request_id(told) or str(uuid4())
         flow.metadata[_EXCHANGE] = exchange
         self.in_flight += 1
-        if _is_large_upload(request, endpoint):
-            request.stream = RequestTee(exchange)
-        elif self._ask_usage and entry.stream_usage and endpoint.dialect in _USAGE_DIALECTS:
+        if endpoint.dialect and by_name(endpoint.dialect).results(endpoint) is not None:
+            flow.metadata[_BY_LINES] = True
+        kind: str = request.headers.get("content-type", "")
+
+        def tap() -> RequestTee:
+            return RequestTee(exchange, Kept(bodies.kept_of_request(endpoint), kind))
+
+        if bodies.passes_at_once(endpoint, kind, _length(request)):
+            request.stream = tap()
+            return
+        flow.metadata[OVERFLOW] = tap
+        if self._ask_usage and entry.stream_usage and endpoint.dialect in _USAGE_DIALECTS:
             flow.metadata[_ASK_USAGE] = True
 
     def _tags(self, flow: http.HTTPFlow) -> Mapping[str, str]:
@@ -108,22 +124,23 @@ class Intercept:
         exchange: Exchange | None = flow.metadata.get(_EXCHANGE)
         if exchange is None:
             return
-        if isinstance(flow.request.stream, RequestTee):
-            exchange.request_body = flow.request.stream.body()
+        if flow.request.stream:
             return
         body = exchange.request_body = flow.request.raw_content or b""
-        may_ask = flow.metadata.pop(_ASK_USAGE, False) and not _is_fixed(flow.request)
-        if not may_ask or not usage_chunk.may_stream(body):
+        if not flow.metadata.pop(_ASK_USAGE, False) or _is_signed(flow.request):
             return
-        parse = jsontext.parse_or_none
-        document = (
-            parse(body) if len(body) <= _PARSED_HERE else await asyncio.to_thread(parse, body)
-        )
-        asked = usage_chunk.ask(body, document)
+        encoding: str | None = flow.request.headers.get("content-encoding")
+        if encoding is None and not usage_chunk.may_stream(body):
+            return
+        if encoding is None and len(body) <= _PARSED_HERE:
+            asked = usage_chunk.ask_encoded(body, None)
+        else:
+            asked = await asyncio.to_thread(usage_chunk.ask_encoded, body, encoding)
         if asked is not None:
             exchange.usage_injected = True
             flow.request.raw_content = asked
-            flow.request.headers["content-length"] = str(len(asked))
+            if "transfer-encoding" not in flow.request.headers:
+                flow.request.headers["content-length"] = str(len(asked))
             # The chunk has to be taken out of the stream as it passes, which a compressed one does not allow.
             flow.request.headers["accept-encoding"] = "identity"
 
@@ -146,7 +163,13 @@ class Intercept:
         if exchange.usage_injected and _is_plain_event_stream(response):
             remover = usage_chunk.UsageRemover()
             _without_length(response)
-        response.stream = ResponseTee(exchange, remover)
+        kind: str = response.headers.get("content-type", "")
+        response.stream = ResponseTee(
+            exchange,
+            remover,
+            bodies.kept_of_response(kind, LONGEST_KEPT),
+            to_file=_BY_LINES in flow.metadata and not kind.lower().startswith(_MEDIA),
+        )
         if exchange.request_id:
             response.headers["Helicone-Id"] = exchange.request_id
 
@@ -185,6 +208,8 @@ class Intercept:
         if exchange is None:
             return
         self.in_flight -= 1
+        if isinstance(flow.request.stream, RequestTee):
+            flow.request.stream.settle()
         exchange.latency_ms = _since(exchange)
         self._submit(exchange)
         self.handed_in += 1
@@ -225,17 +250,15 @@ def _take_off_control_headers(request: http.Request) -> bool:
     return bool(ours)
 
 
-def _is_large_upload(request: http.Request, endpoint: Endpoint) -> bool:
-    if endpoint.operation == "file":
-        return True
-    length = request.headers.get("content-length", "")
-    return length.isdigit() and int(length) > _STREAMED_UPLOADS
+def _length(request: http.Request) -> int | None:
+    length: str = request.headers.get("content-length", "")
+    return int(length) if length.isdecimal() else None
 
 
-def _is_fixed(request: http.Request) -> bool:
-    """Tell whether the body may not be changed: it is signed (AWS SigV4), or compressed."""
+def _is_signed(request: http.Request) -> bool:
+    """Tell whether the body may not be changed, because it is signed (AWS SigV4)."""
     authorization: str = request.headers.get("authorization", "")
-    return authorization.startswith("AWS4-HMAC-SHA256") or "content-encoding" in request.headers
+    return authorization.startswith("AWS4-HMAC-SHA256")
 
 
 def _is_plain_event_stream(response: http.Response) -> bool:

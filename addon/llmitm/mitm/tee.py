@@ -6,35 +6,57 @@ mitmproxy loses a chunk for the client when the function raises, so what may fai
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
+from itertools import accumulate
+from tempfile import TemporaryFile
 
 from llmitm.calls import Exchange
 from llmitm.mitm.guard import note_fault
 from llmitm.policy.usage_chunk import UsageRemover
+from llmitm.wire.uploads import Kept
 
+OVERFLOW = "llmitm_overflow"
+"""Key of the flow's metadata for what makes a `RequestTee`, once a body has become too long to be held."""
 LONGEST_KEPT = 64 * 1024 * 1024
-"""Bytes of one body that are kept to be read; the rest passes unseen and the row says so."""
+"""Bytes of a response that are kept to be read; of a longer one the start is, and the row says so."""
+_START_KEPT = 1024 * 1024
+_MOST_IN_MEMORY = 16 * 1024 * 1024
+"""Bytes of the results of a batch that are kept in memory; the rest waits in a file."""
+_MOST_IN_FILE = 1024 * 1024 * 1024
 
 
 class ResponseTee:
     """Pass response chunks on as they come, and keep them with their times."""
 
-    __slots__ = ("_exchange", "_kept", "_remover")
+    __slots__ = ("_exchange", "_kept", "_most", "_remover", "_to_file")
 
-    def __init__(self, exchange: Exchange, remover: UsageRemover | None = None) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        remover: UsageRemover | None = None,
+        most: int = LONGEST_KEPT,
+        *,
+        to_file: bool = False,
+    ) -> None:
         self._exchange = exchange
         self._remover = remover
+        self._to_file = to_file
+        self._most = _MOST_IN_MEMORY if to_file else most
         self._kept = 0
 
     def __call__(self, data: bytes) -> bytes | tuple[()]:
         """Take a chunk, return what the client gets; `b""` is the end of the body."""
         exchange = self._exchange
         if data:
-            if self._kept < LONGEST_KEPT:
+            if self._kept < self._most:
                 exchange.chunks.append(data)
                 exchange.chunk_times.append((time.time() - exchange.started_at) * 1000)
                 self._kept += len(data)
-            else:
+            elif not self._is_put_into_file(data):
+                if not exchange.response_truncated and not self._to_file:
+                    self._let_go()
                 exchange.response_truncated = True
+                exchange.response_unseen += len(data)
         if self._remover is None:
             return data
         try:
@@ -45,28 +67,54 @@ class ResponseTee:
             self._remover = None
             return data
 
+    def _is_put_into_file(self, data: bytes) -> bool:
+        exchange = self._exchange
+        if not self._to_file or exchange.response_truncated:
+            return False
+        self._kept += len(data)
+        if self._kept > _MOST_IN_FILE:
+            return False
+        try:
+            if exchange.rest is None:
+                exchange.rest = TemporaryFile()  # noqa: SIM115 - closed by who reads it
+            exchange.rest.write(data)
+        except OSError:
+            return False
+        return True
+
+    def _let_go(self) -> None:
+        """Keep no more than the start of a body whose end will not be seen: its usage is lost with it."""
+        exchange = self._exchange
+        sizes = list(accumulate(map(len, exchange.chunks)))
+        number = bisect_left(sizes, _START_KEPT) + 1
+        exchange.response_unseen += sum(map(len, exchange.chunks[number:]))
+        del exchange.chunks[number:], exchange.chunk_times[number:]
+
 
 class RequestTee:
-    """Pass request chunks on as they come, and keep the start of the body."""
+    """Pass request chunks on as they come, and keep what the record needs of them."""
 
-    __slots__ = ("_chunks", "_kept", "exchange")
+    __slots__ = ("_exchange", "_kept")
 
-    LONGEST_KEPT = 1024 * 1024
-
-    def __init__(self, exchange: Exchange) -> None:
-        self.exchange = exchange
-        self._chunks: list[bytes] = []
-        self._kept = 0
+    def __init__(self, exchange: Exchange, kept: Kept) -> None:
+        self._exchange = exchange
+        self._kept: Kept | None = kept
 
     def __call__(self, data: bytes) -> bytes:
-        """Take a chunk and return it."""
-        if self._kept < self.LONGEST_KEPT:
-            self._chunks.append(data)
-            self._kept += len(data)
-        else:
-            self.exchange.request_truncated = True
+        """Take a chunk and return it; `b""` is the end of the body."""
+        if self._kept is not None:
+            try:
+                self._kept.feed(data)
+            except Exception:
+                note_fault("RequestTee")
+                self._kept = None
         return data
 
-    def body(self) -> bytes:
-        """Return what was kept."""
-        return b"".join(self._chunks)
+    def settle(self) -> None:
+        """Put what was kept into the exchange: the body has ended, or will not."""
+        if self._kept is None:
+            self._exchange.request_truncated = True
+            return
+        self._exchange.request_body = self._kept.body()
+        self._exchange.request_gaps = self._kept.gaps
+        self._exchange.request_truncated = bool(self._kept.gaps)

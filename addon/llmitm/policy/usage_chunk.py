@@ -12,6 +12,7 @@ import re
 
 from llmitm.calls import Json
 from llmitm.wire import jsontext
+from llmitm.wire.encodings import decode, encode
 
 _EVENT_END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 _NULL = re.compile(rb',[ \t]*"usage"[ \t]*:[ \t]*null|"usage"[ \t]*:[ \t]*null[ \t]*,[ \t]*')
@@ -43,6 +44,18 @@ def ask(body: bytes, document: Json) -> bytes | None:
     return jsontext.compact(
         {**document, "stream_options": {**(options or {}), "include_usage": True}}
     ).encode()
+
+
+def ask_encoded(body: bytes, encoding: str | None) -> bytes | None:
+    """Do as `ask` with a body as it is on the wire, in the encoding that it came in.
+
+    None also where that is not known to us, or the body is not what its header says.
+    """
+    plain = decode(body, encoding)
+    if (encoding and plain == body) or not may_stream(plain):
+        return None
+    asked = ask(plain, jsontext.parse_or_none(plain))
+    return asked if asked is None or not encoding else encode(asked, encoding)
 
 
 class UsageRemover:

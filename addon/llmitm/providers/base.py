@@ -19,7 +19,7 @@ from llmitm.wire import jsontext, multipart
 from llmitm.wire.encodings import ContentDecoder, decode
 from llmitm.wire.event_stream import EventStreamDecoder
 from llmitm.wire.frames import Frame, FrameDecoder
-from llmitm.wire.lines import ArrayDecoder, LineDecoder
+from llmitm.wire.lines import TOO_LONG, ArrayDecoder, LineDecoder
 from llmitm.wire.sse import SseDecoder
 
 _FAILED = 400
@@ -29,6 +29,8 @@ _LINES = re.compile(rb"\}[ \t\r]*\n[ \t\r]*\{")
 _SSE_BEGINS = (b"d", b"e", b"i", b"r")
 _AT_A_TIME = 256 * 1024
 _LONGEST_FIELD = len(b"retry:")
+_LONGEST_LINE = 64 * 1024 * 1024
+"""Bytes of one result of a batch: pictures are in it as text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Route:
     """A path that a dialect owns."""
 
     pattern: re.Pattern[str]
-    """Searched in the path without its query; a group `model` is the model, still percent-encoded."""
+    """Searched in the path without its query; the groups `model` and `resource` are still percent-encoded."""
     operation: Operation
     methods: tuple[str, ...] = ("POST",)
     counted: bool = True
@@ -71,6 +73,22 @@ class Assembler(ABC):
         """
 
 
+class Results(ABC):
+    """Read a body of JSON lines that is no stream, line by line, whatever its content type says."""
+
+    @abstractmethod
+    def line(self, data: bytes) -> None:
+        """Take one line."""
+
+    @abstractmethod
+    def unread(self) -> None:
+        """Take note of something that could not be read."""
+
+    @abstractmethod
+    def answer(self, head: Head) -> Answer | None:
+        """Return what all lines say together; None where they are something else."""
+
+
 class Dialect(ABC):
     """One wire format, read and spoken."""
 
@@ -89,6 +107,10 @@ class Dialect(ABC):
         """Return a fresh assembler; None where the operation has no streams."""
         return None
 
+    def results(self, endpoint: Endpoint) -> Results | None:
+        """Return a fresh reader of lines; None where the operation has no such body."""
+        return None
+
     @abstractmethod
     def error(self, status: int, error_type: str, message: str) -> Json:
         """Return a refusal as this dialect's own error body, so that its SDK raises its own exception."""
@@ -105,12 +127,15 @@ class Dialect(ABC):
                     route_model(match),
                     route.counted,
                     route.streams,
+                    _group(match, "resource"),
                 )
         return None
 
-    def read_request(self, body: bytes, headers: Headers, endpoint: Endpoint) -> Prompt:
-        """Read a request body as it was on the wire."""
-        return self.prompt(request_document(body, headers), endpoint)
+    def read_request(
+        self, body: bytes, headers: Headers, endpoint: Endpoint, gaps: multipart.Gaps = ()
+    ) -> Prompt:
+        """Read a request body as it was on the wire, except for what is missing in it."""
+        return self.prompt(request_document(body, headers, gaps), endpoint)
 
     def read_response(self, body: bytes, head: Head) -> Answer:
         """Read a whole response body as it was on the wire, streamed or not."""
@@ -121,18 +146,28 @@ class Dialect(ABC):
 
 def route_model(match: re.Match[str]) -> str | None:
     """Return the percent-decoded group `model` of a route, if it has one."""
-    model = match.groupdict().get("model")
-    return unquote(model) if model else None
+    return _group(match, "model")
 
 
-def request_document(body: bytes, headers: Headers) -> Json:
-    """Return a request body as a document: JSON, or a form; None where it is neither."""
+def _group(match: re.Match[str], name: str) -> str | None:
+    value = match.groupdict().get(name)
+    return unquote(value) if value else None
+
+
+def request_document(body: bytes, headers: Headers, gaps: multipart.Gaps = ()) -> Json:
+    """Return a request body as a document: JSON, or a form; None where it is neither.
+
+    JSON with a gap is what stands before it.
+    """
     content_type = header(headers, "content-type") or ""
     if "multipart/form-data" in content_type.lower():
-        return multipart.parse(body, content_type)
-    return (
-        jsontext.parse_or_none(decode(body, header(headers, "content-encoding"))) if body else None
-    )
+        return multipart.parse(body, content_type, gaps)
+    if not body:
+        return None
+    if gaps:
+        body = body[: gaps[0][0]]
+    text = decode(body, header(headers, "content-encoding"))
+    return jsontext.parse_start(text) if gaps else jsontext.parse_or_none(text)
 
 
 class StreamReader:
@@ -142,6 +177,8 @@ class StreamReader:
         self._dialect = dialect
         self._head = head
         self._content = ContentDecoder(header(head.headers, "content-encoding"))
+        self._results = dialect.results(head.endpoint) if head.status < _FAILED else None
+        self._lines = LineDecoder(_LONGEST_LINE)
         self._assembler = dialect.assembler(head.endpoint)
         self._decided = False
         self._decoder: FrameDecoder | None = None
@@ -163,7 +200,9 @@ class StreamReader:
         """Take a piece of the body as it was on the wire; return whether content has been seen so far."""
         data = self._content.feed(data)
         self.is_cut = self._content.is_full
-        if self._decoder is not None:
+        if self._results is not None:
+            self._add_lines(self._lines.feed(data))
+        elif self._decoder is not None:
             self._decode(self._decoder, data)
         elif data:
             self._pieces.append(data)
@@ -173,6 +212,12 @@ class StreamReader:
 
     def close(self) -> Answer:
         """End the body and read it."""
+        if self._results is not None:
+            self._add_lines(self._lines.flush())
+            if self._content.broken:
+                self._results.unread()
+            if (answer := self._results.answer(self._head)) is not None:
+                return answer
         return self._dialect.answer(self._document(), self._head)
 
     def _decide(self, data: bytes) -> None:
@@ -217,6 +262,14 @@ class StreamReader:
         except ValueError:
             pass
         return None
+
+    def _add_lines(self, frames: Sequence[Frame]) -> None:
+        assert self._results is not None
+        for frame in frames:
+            if frame.event == TOO_LONG:
+                self._results.unread()
+            else:
+                self._results.line(frame.data)
 
     def _document(self) -> Json:
         if self._decoder is None or self._assembler is None:

@@ -29,6 +29,7 @@ from llmitm.providers import (
     gemini_resources,
     huggingface,
     jina,
+    mistral_conversations,
     nomic,
     ollama,
     openai_audio,
@@ -75,6 +76,7 @@ _FAMILIES: dict[str, tuple[Dialect, ...]] = {
     ),
     "huggingface": (huggingface.DIALECT,),
     "jina": (jina.DIALECT,),
+    "mistral": (mistral_conversations.DIALECT,),
     "nomic": (nomic.DIALECT,),
     "ollama": (ollama.DIALECT,),
     "openai": (

@@ -1,7 +1,8 @@
 """Errors as providers phrase them: read in any of the known shapes, written in OpenAI's.
 
 The type is what the provider itself calls it and nothing else: `error.type`, else `error.status`, else
-`error.code` (as text where it is a number), so that it can be looked up in that provider's documentation.
+`error.code`, so that it can be looked up in that provider's documentation. A number is only taken, as text, where no
+word is there: Azure has `status: 400` beside `code: content_filter`.
 """
 
 from __future__ import annotations
@@ -48,13 +49,10 @@ def openai(error_type: str, message: str) -> Json:
 
 
 def _type(error: dict[str, Json]) -> str | None:
-    for name in ("type", "status", "code", "error_type"):
-        value = error.get(name)
-        if isinstance(value, str) and value:
-            return value
-        if type(value) is int:
-            return str(value)
-    return None
+    values = [error.get(name) for name in ("type", "status", "code", "error_type")]
+    words = (value for value in values if isinstance(value, str) and value)
+    numbers = (str(value) for value in values if type(value) is int)
+    return next(words, None) or next(numbers, None)
 
 
 def _message(error: dict[str, Json]) -> str | None:

@@ -42,6 +42,7 @@ class Gemini(GeminiDialect):
             _read_candidate(answer, candidate)
             blocked = filled(mapping(body.get("promptFeedback")).get("blockReason"))
             answer.refusal = f"prompt blocked: {blocked}" if blocked else None
+            answer.blocked = f"prompt: {blocked}" if blocked else None
         return answer
 
 

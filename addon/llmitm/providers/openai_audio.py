@@ -40,12 +40,13 @@ class OpenAIAudio(OpenAIDialect):
 
 
 class AudioAssembler(Assembler):
-    """Collect `transcript.text.*` and `speech.audio.*` events."""
+    """Collect `transcript.text.*` and `speech.audio.*` events, Mistral's `transcription.*` among them."""
 
     def __init__(self) -> None:
         self._document: dict[str, Json] = {}
         self._text: list[str] = []
         self._audio: list[str] = []
+        self._segments: list[Json] = []
         self._empty = True
 
     def add(self, payload: Json, event: str | None) -> bool:
@@ -54,11 +55,16 @@ class AudioAssembler(Assembler):
             return False
         self._empty = False
         content = False
+        kind = payload.get("type")
+        if kind == "transcription.segment":
+            self._segments.append({key: part for key, part in payload.items() if key != "type"})
+            return True
+        growing = "text" if kind == "transcription.text.delta" else "delta"
         for key, value in payload.items():
-            if key == "delta" and isinstance(value, str):
+            if key == growing and isinstance(value, str):
                 self._text.append(value)
                 content = True
-            elif key == "audio" and isinstance(value, str):
+            elif key in ("audio", "audio_data") and isinstance(value, str):
                 self._audio.append(value)
                 content = True
             elif key not in ("type", "obfuscation") and value is not None:
@@ -72,6 +78,8 @@ class AudioAssembler(Assembler):
         document = dict(self._document)
         if self._text and "text" not in document:
             document["text"] = "".join(self._text)
+        if self._segments and not document.get("segments"):
+            document["segments"] = self._segments
         if self._audio:
             document["audio"] = self._audio
         return document

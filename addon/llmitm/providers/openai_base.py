@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llmitm.calls import Answer, Endpoint, Json, Prompt
-from llmitm.providers import error_bodies, openai_usage, provider_cost
+from llmitm.providers import content_filters, error_bodies, openai_usage, provider_cost
 from llmitm.providers.base import Dialect, Head
 from llmitm.providers.fields import count, filled, flag, mapping
 
@@ -34,6 +34,7 @@ class OpenAIDialect(Dialect):
         return Answer(
             model=filled(body.get("model")),
             response_id=filled(body.get("id")),
+            blocked=content_filters.read(body),
             usage=whole,
             reported=reported,
             error_type=error.type,

@@ -15,30 +15,24 @@ from llmitm.providers.fields import filled, first, items, mapping
 from llmitm.providers.openai_base import OpenAIDialect
 from llmitm.providers.openai_choices import ChoicesAssembler
 
+_PARTNER = r"/publishers/(?!anthropic|google)[^/]+/models/(?P<model>(?!mistral-ocr)[^/:]+)"
+
 
 class OpenAIChat(OpenAIDialect):
     """`POST .../chat/completions`, and its stored answers."""
 
     name = "openai_chat"
     routes: ClassVar[tuple[Route, ...]] = (
-        Route(re.compile(r"/deployments/(?P<model>[^/]+)/chat/completions/?$"), "chat"),
+        Route(
+            re.compile(r"/deployments/(?P<model>[^/]+)/(?:extensions/)?chat/completions/?$"), "chat"
+        ),
         # Hugging Face's older addresses.
         Route(re.compile(r"/models/(?P<model>.+)/v1/chat/completions/?$"), "chat"),
         Route(re.compile(r"/chat/completions/?$"), "chat"),
         Route(re.compile(r"/text/chatcompletion_v2/?$"), "chat"),  # MiniMax
-        Route(
-            re.compile(
-                r"/publishers/(?!anthropic|google)[^/]+/models/(?P<model>[^/:]+):rawPredict$"
-            ),
-            "chat",
-        ),
-        Route(
-            re.compile(
-                r"/publishers/(?!anthropic|google)[^/]+/models/(?P<model>[^/:]+):streamRawPredict$"
-            ),
-            "chat",
-            streams=True,
-        ),
+        # Vertex AI's partners, but for those who have a format of their own; and Mistral's OCR.
+        Route(re.compile(rf"{_PARTNER}:rawPredict$"), "chat"),
+        Route(re.compile(rf"{_PARTNER}:streamRawPredict$"), "chat", streams=True),
         Route(re.compile(r"(?<!/v2)/v1/chat/?$"), "chat"),  # Writer
         # Mistral's agents: the answer names the model, the request an agent.
         Route(re.compile(r"/agents/completions/?$"), "chat"),

@@ -19,6 +19,8 @@ class OpenAIDocuments(OpenAIDialect):
     routes = (
         Route(re.compile(r"/(?:re-?rank|score)/?$"), "rerank"),
         Route(re.compile(r"/ocr/?$"), "other"),
+        # Vertex AI's.
+        Route(re.compile(r"/mistralai/models/(?P<model>mistral-ocr[^/:]*):rawPredict$"), "other"),
     )
 
     def answer(self, document: Json, head: Head) -> Answer:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from llmitm.calls import Json
 from llmitm.providers.base import Assembler
 from llmitm.providers.fields import count, items
+from llmitm.providers.limit_bodies import CODEX_EVENT
 
 
 class _Growing(NamedTuple):
@@ -50,6 +51,7 @@ class ResponseAssembler(Assembler):
         self._items: dict[int, dict[str, Json]] = {}
         self._pieces: dict[tuple[str, int, int], list[str]] = {}
         self._error: Json = None
+        self._limits: list[Json] = []
         self._empty = True
 
     def add(self, payload: Json, event: str | None) -> bool:
@@ -66,15 +68,22 @@ class ResponseAssembler(Assembler):
         if kind in ("response.output_item.added", "response.output_item.done"):
             if isinstance(item := payload.get("item"), dict):
                 self._items[self._index(payload)] = item
-        elif isinstance(response := payload.get("response"), dict):
+        else:
+            self._add_state(kind, payload, event)
+        return kind.endswith("partial_image")
+
+    def _add_state(self, kind: str, payload: dict[str, Json], event: str | None) -> None:
+        """Take what is said of the response as a whole."""
+        if isinstance(response := payload.get("response"), dict):
             self._merge(response)
             if "copilot_usage" in payload:  # which stands beside the response
                 self._response["copilot_usage"] = payload["copilot_usage"]
         elif payload.get("object") == "response":
             self._merge(payload)  # a whole response as one event, as some gateways send it
+        elif kind == CODEX_EVENT:
+            self._limits.append(payload)
         elif kind == "error" or event == "error" or "error" in payload:
             self._error = payload.get("error") or payload
-        return kind.endswith("partial_image")
 
     def _merge(self, response: dict[str, Json]) -> None:
         known = self._response
@@ -101,6 +110,8 @@ class ResponseAssembler(Assembler):
             document["output"] = self._output()
         if self._error is not None and not document.get("error"):
             document["error"] = self._error
+        if self._limits:
+            document[CODEX_EVENT] = self._limits
         return document
 
     def _output(self) -> list[Json]:

@@ -1,14 +1,16 @@
 """The Responses API: typed output items, server-side tools, answers that are made in the background.
 
-What `GET /responses/{id}` returns was billed with the `POST` that made it, so it is not counted again. The price of
-that rule: a background response has no usage before the `GET` that finds it finished, and stays unpriced until
-jobs are counted by their id.
+What `GET /responses/{id}` returns was billed with the `POST` that made it, so it is not counted again. Only a response
+that is made in the background, as it says itself, is a job: its usage comes with the answer that shows its end, be
+that the stream of the `POST` or of a later `GET`, and it is counted with the first of them.
+https://platform.openai.com/docs/guides/background
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Literal
 
 from llmitm.calls import Answer, Endpoint, Json, ToolCall
 from llmitm.providers import openai_server_tools as server_tools
@@ -47,7 +49,16 @@ class OpenAIResponses(OpenAIDialect):
                 fees = server_tools.fees(body, output)
                 answer.usage = replace(answer.usage, other={**fees, **answer.usage.other})
                 answer.by_model = server_tools.by_model(body, answer)
+            if body.get("background") is True:
+                answer.job = _job(answer)
         return answer
+
+
+def _job(answer: Answer) -> Literal["running", "done"] | None:
+    """Return the state of a response that is made in the background; one that failed has no usage."""
+    if answer.finish_reason in ("queued", "in_progress"):
+        return "running"
+    return "done" if answer.usage.source == "reported" else None
 
 
 def _read_output(answer: Answer, output: list[dict[str, Json]]) -> None:

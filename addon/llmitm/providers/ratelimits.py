@@ -1,53 +1,142 @@
-"""Rate limits and waiting times, out of every family of headers that providers send.
+"""Rate limits, out of every family of headers that providers send, in one form.
 
-A reset is written in one of six ways: Go's durations (`1m26.4s`), RFC 3339, seconds whole or with a fraction, and
-seconds or milliseconds since the epoch. The shape and the size of the value tell which; no provider needs to be
-known for it. Fields, counts and formats: the recordings described in docs/accuracy.md.
+What is limited and for how long stand apart: `x-ratelimit-limit-tokens-minute` is a limit of `tokens` with the
+period `minute`. Where a name does not tell the period but the provider's documentation does, the family has it.
+How values are written is in limit_values.py, subscriptions in limit_plans.py, bodies and events in limit_bodies.py.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from math import isfinite
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
-from llmitm.calls import Headers, Json, RateLimit, header
-from llmitm.providers.fields import first, items, mapping, text
+from llmitm.calls import Headers, RateLimit
+from llmitm.providers import limit_plans, limit_structured
+from llmitm.providers.limit_plans import Key
+from llmitm.providers.limit_values import count, moment, period, several
 
-_STANDARD = re.compile(r"x-ratelimit-(?P<part>limit|remaining|reset)(?:-(?P<name>.+))?")
-_ANTHROPIC = re.compile(r"anthropic-ratelimit-(?P<name>.+)-(?P<part>limit|remaining|reset)")
-_IETF = re.compile(r"(?P<name>)ratelimit-(?P<part>limit|remaining|reset)")
-_MISTRAL_OLD = re.compile(
-    r"(?:x-)?(?P<name>ratelimitbysize)-(?P<part>limit|remaining|reset)(?:-(?P<period>minute|month))?"
+type _Builder = Callable[[str, str | None, dict[str, str], float], RateLimit | None]
+
+_WORTH_A_LOOK = re.compile(r"limit|-call-|quota-snapshot|primary-|secondary-|concurrent-requests")
+_WITH_PERIOD = re.compile(
+    r"(?:(?P<name>.+?)-)??(?:(?P<amount>\d{1,4})-)?(?P<unit>second|minute|hour|day|week|month)"
 )
-_COHERE = re.compile(
-    r"x-(?P<name>trial-endpoint-call|endpoint-monthly-call)-(?P<part>limit|remaining)"
-)
-_GITHUB = re.compile(r"x-ratelimit-(?P<part>timeremaining)")
-
-_FAMILIES: dict[str, tuple[re.Pattern[str], ...]] = {
-    "anthropic": (_ANTHROPIC,),
-    "cohere": (_COHERE, _STANDARD),
-    "mistral": (_MISTRAL_OLD, _STANDARD),
-    "huggingface": (_IETF, _STANDARD),
-    "replicate": (_IETF,),
-    "github": (_GITHUB, _STANDARD),
-    "gemini": (),  # Google says it in the bodies of errors, see `retry_info`
-    "openai": (_STANDARD,),
+_NAMES = {
+    "": "requests",
+    "req": "requests",
+    # Cohere
+    "trial-endpoint-call": "requests",
+    # Fireworks
+    "tokens-prompt": "input_tokens",
+    "tokens-generated": "output_tokens",
 }
-"""Families that are named in `providers.toml`. Groq, Cerebras, xAI, Together, OpenRouter and Azure send OpenAI's."""
-_ANY = (_STANDARD, _ANTHROPIC, _IETF, _MISTRAL_OLD, _COHERE)
 
-_NAMES = {"": "requests", "input-tokens": "input_tokens", "output-tokens": "output_tokens"}
-_NO_LIMIT = 2**62
-"""Hugging Face writes 2^63 where there is none."""
-_GO = re.compile(r"([0-9.]+)(ms|us|µs|ns|h|m|s)")
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
-_EPOCH_SECONDS = 1e9
-_EPOCH_MILLISECONDS = 1e11
-"""From here on a number is a date: 1e9 s is the year 2001, 1e11 ms the year 1973."""
+
+def named(name: str) -> Key:
+    """Return what a provider's name for a limit means: `tokens-minute` is tokens, by the minute."""
+    if name == "endpoint-monthly-call":
+        return "requests", "month"
+    span = None
+    if match := _WITH_PERIOD.fullmatch(name):
+        name, span = match["name"] or "", several(int(match["amount"] or 1), match["unit"])
+    return _NAMES.get(name) or name.replace("-", "_"), span
+
+
+def _counts(name: str, span: str | None, parts: dict[str, str], now: float) -> RateLimit | None:
+    limit, remaining = count(parts.get("limit")), count(parts.get("remaining"))
+    resets_at = moment(parts.get("reset") or parts.get("timeremaining"), now)
+    if limit is None and remaining is None and resets_at is None:
+        return None
+    if "type" in parts:  # UserByModelByDay
+        span = parts["type"].lower().rpartition("by")[2] or None
+    span = span or period(parts.get("renewalperiod"))
+    return RateLimit(name, limit, remaining, resets_at, span)
+
+
+def _concurrent(name: str, span: str | None, parts: dict[str, str], now: float) -> RateLimit | None:
+    limit, used = count(parts.get("maximum")), count(parts.get("current"))
+    if limit is None:
+        return None
+    return RateLimit(name, limit, None if used is None else max(0, limit - used), None, span)
+
+
+def _key(match: re.Match[str]) -> Key:
+    return named(match.groupdict().get("name") or "")
+
+
+@dataclass(frozen=True)
+class _Headers:
+    """Headers that belong together."""
+
+    pattern: re.Pattern[str]
+    """Of a whole name in lower case; the group `part` says which part of a limit it holds."""
+    build: _Builder = _counts
+    key: Callable[[re.Match[str]], Key] = _key
+
+
+@dataclass(frozen=True)
+class _Family:
+    headers: tuple[_Headers, ...]
+    periods: Mapping[str, str] = field(default_factory=dict)
+    """What the documentation says where the headers do not."""
+
+
+_OPENAI = _Headers(
+    re.compile(r"x-rate-?limit-(?P<part>limit|remaining|reset|renewalperiod)(?:-(?P<name>.+))?")
+)
+_ANTHROPIC = _Headers(
+    re.compile(r"anthropic-ratelimit-(?P<name>.+)-(?P<part>limit|remaining|reset)")
+)
+_CLAUDE = _Headers(limit_plans.CLAUDE, limit_plans.claude, limit_plans.claude_key)
+_CHATGPT = _Headers(limit_plans.CHATGPT, limit_plans.chatgpt, limit_plans.chatgpt_key)
+_COPILOT = _Headers(limit_plans.COPILOT, limit_plans.copilot, limit_plans.copilot_key)
+_IETF = _Headers(re.compile(r"ratelimit-(?P<part>limit|remaining|reset)"))
+_MISTRAL_OLD = _Headers(
+    re.compile(
+        r"(?:x-)?ratelimitbysize-(?P<part>limit|remaining|reset)(?:-(?P<name>minute|month))?"
+    ),
+    # The one without a period repeats the minute's.
+    key=lambda match: ("tokens", match["name"] or "minute"),
+)
+_COHERE = _Headers(
+    re.compile(r"x-(?P<name>trial-endpoint-call|endpoint-monthly-call)-(?P<part>limit|remaining)")
+)
+_TOGETHER = _Headers(
+    re.compile(r"x-tokenlimit-(?P<part>limit|remaining)(?:-(?P<name>dynamic))?"),
+    key=lambda match: ("tokens_dynamic" if match["name"] else "tokens", None),
+)
+_GITHUB = _Headers(re.compile(r"x-ratelimit-(?P<part>timeremaining|type)"))
+_ELEVENLABS = _Headers(
+    re.compile(r"(?P<part>maximum|current)-(?P<name>concurrent-requests)"), _concurrent
+)
+
+_FAMILIES = {
+    "openai": _Family((_OPENAI,)),
+    "anthropic": _Family(
+        (_CLAUDE, _ANTHROPIC),
+        # https://docs.claude.com/en/api/rate-limits
+        dict.fromkeys(("requests", "tokens", "input_tokens", "output_tokens"), "minute"),
+    ),
+    "cohere": _Family((_COHERE, _OPENAI)),
+    "mistral": _Family((_MISTRAL_OLD, _OPENAI)),
+    # https://console.groq.com/docs/rate-limits
+    "groq": _Family((_OPENAI,), {"requests": "day", "tokens": "minute"}),
+    # https://docs.sambanova.ai/cloud/docs/get-started/rate-limits
+    "sambanova": _Family((_OPENAI,), {"requests": "minute"}),
+    "together": _Family((_OPENAI, _TOGETHER)),
+    "huggingface": _Family((_IETF, _OPENAI)),
+    "replicate": _Family((_IETF,)),
+    "github": _Family((_GITHUB, _OPENAI)),
+    "copilot": _Family((_COPILOT, _GITHUB, _OPENAI)),
+    "chatgpt": _Family((_CHATGPT, _OPENAI)),
+    "elevenlabs": _Family((_ELEVENLABS,)),
+    "gemini": _Family(()),  # Google says it in the bodies of errors
+}
+"""Families that are named in `providers.toml`. Cerebras, xAI, Fireworks, OpenRouter and Azure send OpenAI's."""
+_ANY = _Family(
+    (_OPENAI, _CLAUDE, _ANTHROPIC, _IETF, _MISTRAL_OLD, _COHERE, _TOGETHER, _CHATGPT, _COPILOT)
+)
 
 
 def families() -> tuple[str, ...]:
@@ -60,107 +149,29 @@ def read(family: str | None, headers: Headers, now: float) -> list[RateLimit]:
 
     `now` is when they were received, in seconds since the epoch. A family that is None, or not known, reads any.
     """
-    patterns = _FAMILIES.get(family or "", _ANY)
-    found: dict[str, dict[str, str]] = {}
-    for key, value in headers:
-        lower = key.lower()
-        if "limit" not in lower and "-call-" not in lower:
-            continue  # nearly all of them: not worth five patterns each
-        for pattern in patterns:
-            if match := pattern.fullmatch(lower):
-                found.setdefault(_name(match), {})[match["part"]] = value.strip()
+    known = _FAMILIES.get(family or "", _ANY)
+    found: dict[tuple[_Builder, Key], dict[str, str]] = {}
+    structured: dict[str, str] = {}
+    for name, value in headers:
+        lower = name.lower()
+        if not _WORTH_A_LOOK.search(lower):
+            continue  # nearly all of them: not worth nine patterns each
+        if lower in limit_structured.HEADERS:
+            structured.setdefault(lower, value)
+            continue
+        for kind in known.headers:
+            if match := kind.pattern.fullmatch(lower):
+                parts = found.setdefault((kind.build, kind.key(match)), {})
+                parts[match["part"]] = value.strip()
                 break
-    limits = (_limit(name, values, now) for name, values in found.items())
-    return [limit for limit in limits if limit is not None]
-
-
-def retry_after(headers: Headers, now: float) -> float | None:
-    """Return how many seconds the provider asks to wait, None where it does not say.
-
-    Read as SDKs do: `retry-after-ms`, else `retry-after` as a number, else as a date. Anthropic sends it with some
-    answers that succeeded, so it is no sign of failure.
-    """
-    milliseconds = _number(header(headers, "retry-after-ms"))
-    if milliseconds is not None and milliseconds >= 0:
-        return milliseconds / 1000
-    value = header(headers, "retry-after") or header(headers, "x-ratelimit-timeremaining")
-    seconds = _number(value)
-    if seconds is not None:
-        return seconds if seconds >= 0 else None
-    try:
-        return max(0.0, parsedate_to_datetime(value or "").timestamp() - now)
-    except (ValueError, OverflowError):
-        return None
-
-
-def retry_info(document: Json) -> float | None:
-    """Return how many seconds Google asks to wait in an error body (`RetryInfo.retryDelay`)."""
-    body = first(document) if isinstance(document, list) else mapping(document)
-    for detail in items(mapping(body.get("error")).get("details")):
-        delay = text(mapping(detail).get("retryDelay"))
-        if delay and (seconds := _duration(delay)) is not None:
-            return seconds
-    return None
-
-
-def _name(match: re.Match[str]) -> str:
-    parts = match.groupdict()
-    name = parts.get("name") or ""
-    if parts.get("period"):
-        name = f"{name}-{parts['period']}"
-    return _NAMES.get(name) or name.replace("-", "_")
-
-
-def _limit(name: str, values: dict[str, str], now: float) -> RateLimit | None:
-    limit, remaining = _count(values.get("limit")), _count(values.get("remaining"))
-    resets_at = _reset(values.get("reset") or values.get("timeremaining"), now)
-    if limit is None and remaining is None and resets_at is None:
-        return None
-    return RateLimit(name, limit, remaining, resets_at)
-
-
-def _count(value: str | None) -> int | None:
-    # Azure's Responses say -1 where they do not know.
-    number = _number(value)
-    return int(number) if number is not None and 0 <= number < _NO_LIMIT else None
-
-
-def _reset(value: str | None, now: float) -> float | None:
-    """Return when a limit is full again, in seconds since the epoch."""
-    if not value:
-        return None
-    readers: Iterable[Callable[[str], float | None]] = (_number, _duration)
-    for reader in readers:
-        seconds = reader(value)
-        if seconds is not None:
-            return _moment(seconds, now) if seconds >= 0 else None
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-
-
-def _moment(seconds: float, now: float) -> float:
-    if seconds >= _EPOCH_MILLISECONDS:
-        return seconds / 1000
-    return seconds if seconds >= _EPOCH_SECONDS else now + seconds
-
-
-def _duration(value: str) -> float | None:
-    """Return the seconds of a duration such as `1h5m45.6s` or `26ms`."""
-    parts = _GO.findall(value)
-    if not parts or "".join(number + unit for number, unit in parts) != value:
-        return None
-    numbers = [(_number(number), _UNITS[unit]) for number, unit in parts]
-    if any(number is None for number, _ in numbers):
-        return None
-    return sum((number or 0) * unit for number, unit in numbers)
-
-
-def _number(value: str | None) -> float | None:
-    try:
-        number = float(value) if value else None
-    except ValueError:
-        return None
-    return number if number is not None and isfinite(number) else None
+    limits = [
+        limit
+        for (build, (what, span)), parts in found.items()
+        if (limit := build(what, span, parts, now)) is not None
+    ]
+    if known.headers:
+        limits += limit_structured.read(structured, now)
+    return [
+        replace(limit, period=known.periods.get(limit.name)) if limit.period is None else limit
+        for limit in limits
+    ]

@@ -81,7 +81,7 @@ class Bodies:
             chain, new = self._chain(piece.parts, searched)
             places.append(chain[-1].id)
             if number == cut.prompt:
-                stored.prompt_part_id = chain[-1].part_id
+                stored.prompt_part_id = chain[cut.asked].part_id
             if number == cut.turns:
                 stored.turns_node_id = chain[-1].id
                 known = [node.id for node in reversed(chain[: len(chain) - new])]

@@ -61,8 +61,8 @@ def columns(basis: Basis | None, row: Mapping[str, Any]) -> dict[str, Any]:
     share, *more = basis.shares
     told = {**_REQUEST, **_usage(row)}
     measured = {unit: count for unit, count in share.usage.items() if unit not in told}
-    if more or share.usage != {**measured, **told}:
-        written["usage_by_model"] = _json([(*each.models, each.usage) for each in basis.shares])
+    if more or share.prompt is not None or share.usage != {**measured, **told}:
+        written["usage_by_model"] = _json([_written(each) for each in basis.shares])
         return written
     if measured:
         written["measured"] = _json(measured)
@@ -96,12 +96,23 @@ def read(row: Mapping[str, Any]) -> Basis | None:
 
 def _shares(row: Mapping[str, Any]) -> tuple[Share, ...]:
     if row["usage_by_model"]:
-        return tuple(
-            Share(tuple(names), usage) for *names, usage in json.loads(row["usage_by_model"])
-        )
+        return tuple(map(_share, json.loads(row["usage_by_model"])))
     measured = json.loads(row["measured"]) if row["measured"] else {}
     models = _models(row, row["model_names"])
     return (Share(models, {**_REQUEST, **measured, **_usage(row)}),)
+
+
+def _written(share: Share) -> list[Any]:
+    """Return a share as it is written: the names, what was used, and of many requests what they have in common."""
+    common = {"prompt": share.prompt, "geo": share.geo}
+    common = {name: value for name, value in common.items() if value is not None}
+    return [*share.models, share.usage, *([common] if common else ())]
+
+
+def _share(written: list[Any]) -> Share:
+    names = tuple(name for name in written if isinstance(name, str))
+    usage, *common = written[len(names) :]
+    return Share(names, usage, **(common[0] if common else {}))
 
 
 def _usage(row: Mapping[str, Any]) -> dict[str, Quantity]:

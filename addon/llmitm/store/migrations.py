@@ -48,6 +48,27 @@ def m004_basis(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def m005_jobs(db: Database) -> None:
+    """Which jobs were charged already, and how many requests the results of a batch answer."""
+    db.execute(_JOBS)
+    db.execute("ALTER TABLE calls ADD COLUMN batch_requests INTEGER")
+
+
+@migrations()
+def m006_throttling(db: Database) -> None:
+    """How long refused callers were told to wait, and limits by their period."""
+    db.execute("ALTER TABLE calls ADD COLUMN retry_after_ms INTEGER")
+    # A period is part of what makes a limit, and a primary key cannot be changed.
+    db.execute("ALTER TABLE rate_limits RENAME TO rate_limits_without_period")
+    db.execute(_RATE_LIMITS)
+    db.execute(
+        "INSERT INTO rate_limits SELECT provider, api_key, model, name, '', hour, \"limit\", remaining,"
+        " lowest, resets_at, seen_at, NULL FROM rate_limits_without_period"
+    )
+    db.execute("DROP TABLE rate_limits_without_period")
+
+
 _TABLES = (
     """CREATE TABLE calls (
     key INTEGER PRIMARY KEY, -- in the order in which calls ended
@@ -200,6 +221,22 @@ _INDEXES = (
     "CREATE INDEX properties_by_value ON properties (name, value, call_key)",
 )
 
+_RATE_LIMITS = """CREATE TABLE rate_limits (
+    provider TEXT NOT NULL,
+    api_key TEXT NOT NULL,
+    model TEXT NOT NULL,
+    name TEXT NOT NULL,
+    period TEXT NOT NULL, -- minute, day, 5 hours ...; empty where that is not told
+    hour INTEGER NOT NULL, -- hours since the epoch
+    "limit" INTEGER,
+    remaining INTEGER, -- as last seen in the hour
+    lowest INTEGER, -- the least that remained in the hour
+    resets_at INTEGER,
+    seen_at INTEGER NOT NULL,
+    status TEXT,
+    PRIMARY KEY (provider, api_key, model, name, period, hour)
+) WITHOUT ROWID"""
+
 _BASIS = (
     "basis INTEGER",
     "provider_cost_nanousd INTEGER",
@@ -219,6 +256,15 @@ _PRICE_CHANGES = """CREATE TABLE price_changes (
     old_price_id TEXT,
     new_price_id TEXT,
     PRIMARY KEY (call_key, at)
+) WITHOUT ROWID"""
+# They outlive their calls, so the keys are no references.
+_JOBS = """CREATE TABLE jobs (
+    provider TEXT NOT NULL,
+    id TEXT NOT NULL,
+    asked_key INTEGER, -- the call that asked for it
+    charged_key INTEGER, -- the call that showed its result first
+    charged_at INTEGER, -- milliseconds since the epoch, UTC; NULL while it has not been charged
+    PRIMARY KEY (provider, id)
 ) WITHOUT ROWID"""
 _PRICE_INDEXES = (
     "CREATE INDEX calls_unpriced ON calls (started_at) WHERE cost_nanousd IS NULL",

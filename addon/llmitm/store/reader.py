@@ -136,8 +136,9 @@ class Reader:
 
     def rate_limits(self) -> list[Record]:
         """Return the latest word of each limit."""
-        query = """SELECT provider, api_key, model, name, "limit", remaining, lowest, resets_at, max(seen_at) AS seen_at
-            FROM rate_limits GROUP BY provider, api_key, model, name ORDER BY provider, model, name"""
+        query = """SELECT provider, api_key, model, name, period, "limit", remaining, lowest, resets_at,
+                max(seen_at) AS seen_at, status
+            FROM rate_limits GROUP BY provider, api_key, model, name, period ORDER BY provider, model, name, period"""
         return _records(self._connection.execute(query))
 
     def losses(self) -> dict[str, int]:

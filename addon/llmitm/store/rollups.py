@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from llmitm.callers import NOT_SUMMED
 from llmitm.store.rows import Row
 from llmitm.store.views import SUMS
 
@@ -101,4 +102,5 @@ def _dimensions(row: Row, properties: Mapping[str, str]) -> Iterator[tuple[str, 
     yield "client", row["client"] or ""
     yield "run", row["run_id"] or ""
     for name, value in properties.items():
-        yield f"property:{name.lower()}", value
+        if name.lower() not in NOT_SUMMED:
+            yield f"property:{name.lower()}", value

@@ -79,6 +79,7 @@ def row(call: Finished) -> Row:
         "response_id": answer.response_id,
         "client": who.client,
         "client_retry": call.client_retry,
+        "retry_after_ms": _ms(call.retry_after_ms),
         "api_key": who.api_key_fingerprint,
         "service_tier": answer.service_tier,
         "inference_geo": answer.inference_geo,
@@ -87,13 +88,14 @@ def row(call: Finished) -> Row:
         "response_bytes": call.response_bytes,
         "notes": _json(notes) if notes else None,
         "model_override": who.model_override,
+        "batch_requests": answer.batch.requests if answer.batch else None,
     }
     return columns | facts.columns(charge.basis, columns)
 
 
 def clean(row: Row) -> Row:
     """Return a row without what SQLite cannot hold: lone surrogates, and integers beyond 64 bits."""
-    cleaned = {name: _clean(value) for name, value in row.items()}
+    cleaned = {name: storable(value) for name, value in row.items()}
     if "basis" in row and any(
         value is not None and cleaned[name] is None for name, value in row.items()
     ):
@@ -101,7 +103,8 @@ def clean(row: Row) -> Row:
     return cleaned
 
 
-def _clean(value: Any) -> Any:
+def storable(value: Any) -> Any:
+    """Return a value that SQLite can hold: a lone surrogate as its escape, an integer beyond 64 bits as None."""
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode()
     if isinstance(value, int) and abs(value) > _LARGEST:

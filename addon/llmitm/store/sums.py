@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from llmitm.callers import NOT_SUMMED, PROPERTIES
 from llmitm.errors import LlmitmError
 from llmitm.store import filters
 from llmitm.store.filters import Filter, Values, milliseconds
@@ -27,9 +28,10 @@ _COLUMNS = {
     "outcome": "calls.outcome",
     "status": "coalesce(calls.status, '')",
 }
-KNOWN = (*_PERIODS, *_COLUMNS, "property:NAME")
-"""What sums can be made by."""
 _PROPERTY = "property:"
+_FACTS = {fact: _PROPERTY + name for fact, name in PROPERTIES.items()}
+KNOWN = (*_PERIODS, *_COLUMNS, *_FACTS, "property:NAME")
+"""What sums can be made by."""
 _MOST_FOUND = 10_000
 """Calls with a text that are added up."""
 
@@ -86,6 +88,7 @@ def sums(
     for dimension in by:
         if dimension not in KNOWN[:-1] and not dimension.startswith(_PROPERTY):
             raise LlmitmError(f"{dimension!r} is unknown; allowed are {', '.join(KNOWN)}")
+    by = [_FACTS.get(dimension, dimension) for dimension in by]
     zone = "" if utc else ", 'localtime'"
     arms = list(_arms(connection, wanted, by, zone))
     names = [f"by{number}" for number in range(len(by))]
@@ -156,6 +159,8 @@ def _rollup(wanted: Filter, by: Sequence[str], zone: str) -> _Rollup | None:
         return None
     (dimension,) = dimensions
     if dimension not in DIMENSIONS and not dimension.startswith(_PROPERTY):
+        return None
+    if dimension.removeprefix(_PROPERTY).lower() in NOT_SUMMED:
         return None
     return _Rollup(DAY_MS, dimension, filtered[1] if filtered else None)
 

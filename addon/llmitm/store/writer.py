@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from llmitm.calls import Finished
-from llmitm.store import rollups, search
+from llmitm.store import jobs, rollups, search
 from llmitm.store.bodies import Bodies, Stored
 from llmitm.store.database import open_writable
 from llmitm.store.retention import Retention
-from llmitm.store.rows import Row, clean, row
+from llmitm.store.rows import Row, clean, row, storable
 
 _MOST_LINKS = 50_000
 _LONGEST_WALK = 1_000
@@ -49,19 +49,25 @@ class Writer:
         self._version = 0
         self._retention = retention or Retention()
 
-    def write(self, batch: Sequence[Finished], losses: Mapping[str, int] | None = None) -> None:
-        """Write calls, and what was lost since the last time.
+    def write(
+        self, batch: Sequence[Finished], losses: Mapping[str, int] | None = None
+    ) -> Sequence[Finished]:
+        """Write calls, and what was lost since the last time; return the calls as they count.
 
         Raises `sqlite3.Error`, or `OSError` where the file is gone; then nothing was written.
         """
         with self._transaction() as connection:
             key = connection.execute("SELECT coalesce(max(key), 0) FROM calls").fetchone()[0]
-            rows = [self._add(call, key + number) for number, call in enumerate(batch, 1)]
+            counted = [
+                jobs.settle(connection, call, key + number) for number, call in enumerate(batch, 1)
+            ]
+            rows = [self._add(call, key + number) for number, call in enumerate(counted, 1)]
             self._bodies.flush()
             rollups.add(connection, rows)
             _rate_limits(connection, batch)
             if losses:
                 _losses(connection, losses)
+        return counted
 
     def tidy(self) -> bool:
         """Do one step of upkeep; return whether there is more to do. Raises `sqlite3.Error`, `OSError`."""
@@ -215,6 +221,7 @@ def _rate_limits(connection: sqlite3.Connection, batch: Sequence[Finished]) -> N
                 call.identity.api_key_fingerprint or "",
                 call.model or "",
                 limit.name,
+                limit.period or "",
                 seen // 3_600_000,
             )
             before = latest.get(key)
@@ -226,9 +233,11 @@ def _rate_limits(connection: sqlite3.Connection, batch: Sequence[Finished]) -> N
                 min(lowest) if lowest else None,
                 resets,
                 seen,
+                limit.status,
             )
     if latest:
-        connection.executemany(_ADD_LIMIT, [(*key, *state) for key, state in latest.items()])
+        limits = [tuple(map(storable, (*key, *state))) for key, state in latest.items()]
+        connection.executemany(_ADD_LIMIT, limits)
 
 
 def _losses(connection: sqlite3.Connection, losses: Mapping[str, int]) -> None:
@@ -240,7 +249,7 @@ def _losses(connection: sqlite3.Connection, losses: Mapping[str, int]) -> None:
     )
 
 
-_ADD_LIMIT = """INSERT INTO rate_limits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+_ADD_LIMIT = """INSERT INTO rate_limits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET "limit" = excluded."limit", remaining = excluded.remaining,
     lowest = coalesce(min(lowest, excluded.lowest), lowest, excluded.lowest),
-    resets_at = excluded.resets_at, seen_at = excluded.seen_at"""
+    resets_at = excluded.resets_at, seen_at = excluded.seen_at, status = excluded.status"""

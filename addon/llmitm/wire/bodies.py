@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from json.encoder import encode_basestring, encode_basestring_ascii
 
+from llmitm.calls import Json
+
 _scan = json.JSONDecoder(strict=False).scan_once  # type: ignore[attr-defined]
 _WHITE = re.compile(r"[ \t\r\n]*")
 
@@ -21,6 +23,8 @@ _ARRAYS = frozenset({*TURNS, "tools", "system", "parts"})
 _PROMPTS = frozenset({*TURNS, "prompt"})
 _INSIDE = frozenset({"request", "systemInstruction", "system_instruction"})
 """Objects that are cut too: Gemini's system prompt, and the envelope that Google's own coding tools use."""
+_SYSTEM = ("system", "developer")
+_SETTINGS = ("additional_tools", "configuration_update")
 _LONG = 256
 """Characters from which any other value is a part of its own: instructions, schemas, metadata."""
 
@@ -46,7 +50,9 @@ class Split:
     turns: int | None = None
     """The piece with the conversation's turns."""
     prompt: int | None = None
-    """The piece whose last part is what was asked last."""
+    """The piece with what was asked."""
+    asked: int = -1
+    """Which of its parts was asked last."""
     marks: Sequence[tuple[int, str]] = ()
     """What was lifted out of the text, with its position in it, in order.
 
@@ -154,27 +160,31 @@ class _Cutter:
         text = self._text
         position = first = self._skip(start + 1)
         parts: list[str] = []
+        asked = -1
         cut_from = position
         while text[position] == "{":
-            end = _scan(text, position)[1]
+            element, end = _scan(text, position)
+            if _is_asked(element):
+                asked = len(parts)
             parts.append(text[cut_from:end])
             cut_from = end
             position = self._skip(end)
             if text[position] == "]":
-                self._take(key, first, cut_from, parts)
+                self._take(key, first, cut_from, parts, asked)
                 return position + 1
             if text[position] != ",":
                 raise ValueError(position)
             position = self._skip(position + 1)
         return None
 
-    def _take(self, key: str, start: int, end: int, parts: list[str]) -> None:
+    def _take(self, key: str, start: int, end: int, parts: list[str], asked: int = -1) -> None:
         """Make a value a piece of its own, after what stands before it."""
         pieces = self._split.pieces
         if self._kept < start:
             pieces.append(Piece([self._text[self._kept : start]]))
         if key in _PROMPTS:
             self._split.prompt = len(pieces)
+            self._split.asked = asked
             if key in TURNS and self._text[start] == "{":
                 self._split.turns = len(pieces)
         pieces.append(Piece(parts, key))
@@ -192,3 +202,11 @@ class _Cutter:
         match = _WHITE.match(self._text, position)
         assert match is not None  # the pattern matches nothing too
         return match.end()
+
+
+def _is_asked(element: dict[str, Json]) -> bool:
+    """Whether an element of the turns was said to the model, by a person, a tool or itself.
+
+    Claude Code puts a message of the system after the user's, Codex an item with its settings.
+    """
+    return element.get("role") not in _SYSTEM and element.get("type") not in _SETTINGS

@@ -7,6 +7,7 @@ recorders keep it, is taken as it is.
 
 from __future__ import annotations
 
+import gzip
 import zlib
 from collections.abc import Callable
 from typing import Protocol
@@ -99,6 +100,8 @@ _FIRST_BYTES = {
 """Of a gzip member, or of zlib under its name; of a zstd frame, and of those that are to be skipped."""
 _PLAIN_STARTS = {"br": b"{de:", "deflate": b"{"}
 """Of JSON and events, as far as no encoder begins so."""
+_BROTLI_QUALITY = 5
+"""What is compressed once and read once is not worth the default of 11, which takes a hundred times as long."""
 
 
 class ContentDecoder:
@@ -158,3 +161,18 @@ def decode(body: bytes, encoding: str | None) -> bytes:
     decoder = ContentDecoder(encoding)
     decoded = decoder.feed(body)
     return body if decoder.broken and not decoded else decoded
+
+
+_COMPRESS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "x-gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "br": lambda body: brotli.compress(body, quality=_BROTLI_QUALITY),
+    "zstd": lambda body: zstandard.ZstdCompressor().compress(body),
+}
+
+
+def encode(body: bytes, encoding: str) -> bytes | None:
+    """Encode a body; None where the encoding is not one that is known."""
+    compress = _COMPRESS.get(encoding.strip().lower())
+    return compress(body) if compress else None

@@ -52,6 +52,14 @@ def parse_or_none(text: bytes | str) -> Json:
         return None
 
 
+def parse_start(text: bytes) -> Json:
+    """Parse the start of a JSON value as far as it goes; None where it is not JSON from the beginning."""
+    try:
+        return from_json(text, allow_partial=True)
+    except ValueError:
+        return None
+
+
 def is_too_deep(text: bytes | str) -> bool:
     """Return whether a text cannot be read because its values are too deep inside each other."""
     try:

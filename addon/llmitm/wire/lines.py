@@ -9,25 +9,52 @@ from llmitm.wire.frames import Frame
 _SPECIAL = re.compile(rb'["\\{}\[\]]')
 
 
-class LineDecoder:
-    """Cut newline-delimited JSON (NDJSON) into lines; empty lines are skipped."""
+TOO_LONG = "too long"
+"""The name of a frame that stands for a line of which nothing was kept."""
 
-    def __init__(self) -> None:
+
+class LineDecoder:
+    """Cut newline-delimited JSON (NDJSON) into lines; empty lines are skipped.
+
+    Of a line with more than `longest` bytes nothing is kept but that it was there.
+    """
+
+    def __init__(self, longest: int | None = None) -> None:
+        self._longest = longest
+        # Joined once, when the line ends: a line may come in very many pieces.
         self._rest: list[bytes] = []
+        self._size = 0
+        self._is_too_long = False
 
     def feed(self, data: bytes) -> list[Frame]:
         """Take a piece, return the lines that it completes."""
-        self._rest.append(data)
-        if b"\n" not in data:
+        first, *lines = data.split(b"\n")
+        self._keep(first)
+        if not lines:
             return []
-        lines = b"".join(self._rest).split(b"\n")
-        self._rest = [lines.pop()]
-        return [Frame(line) for line in map(bytes.strip, lines) if line]
+        frames = self._end()
+        *whole, last = lines
+        frames += [Frame(line) for line in map(bytes.strip, whole) if line]
+        self._keep(last)
+        return frames
 
     def flush(self) -> list[Frame]:
         """End the stream: return the last line where it had no newline."""
-        rest, self._rest = b"".join(self._rest).strip(), []
-        return [Frame(rest)] if rest else []
+        return self._end()
+
+    def _keep(self, piece: bytes) -> None:
+        self._size += len(piece)
+        if self._longest is not None and self._size > self._longest:
+            self._rest, self._is_too_long = [], True
+        elif piece:
+            self._rest.append(piece)
+
+    def _end(self) -> list[Frame]:
+        line, is_too_long = b"".join(self._rest).strip(), self._is_too_long
+        self._rest, self._size, self._is_too_long = [], 0, False
+        if is_too_long:
+            return [Frame(b"", TOO_LONG)]
+        return [Frame(line)] if line else []
 
 
 class ArrayDecoder:

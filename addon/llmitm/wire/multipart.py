@@ -1,9 +1,12 @@
-"""multipart/form-data requests: the fields as text, the files as name, type and size only, or as their bytes."""
+"""multipart/form-data requests: the fields as text, the files as name, type and size only, or as their bytes.
+
+A large form may have gaps, as `uploads` leaves them: position in the body, and the bytes that are missing there.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from llmitm.calls import Json
 
@@ -17,21 +20,29 @@ _LONGEST_HEAD = 16_384
 _MOST_PARTS = 10_000
 """No form of a person has as many; the others are left out."""
 
+type Gaps = Sequence[tuple[int, int]]
 
-def parse(body: bytes, content_type: str) -> dict[str, Json] | None:
+
+def boundary(content_type: str) -> bytes | None:
+    """Return the boundary of a form; None where it is none, or says none."""
+    found = _BOUNDARY.search(content_type) if "multipart/" in content_type.lower() else None
+    return found.group(1).encode("utf-8", "surrogateescape") if found else None
+
+
+def parse(body: bytes, content_type: str, gaps: Gaps = ()) -> dict[str, Json] | None:
     """Return the form as a document, or None where it has no boundary.
 
     A field is its text (a list where it repeats), a file `{"filename", "content_type", "bytes"}` with its size.
     """
-    if _BOUNDARY.search(content_type) is None:
+    if boundary(content_type) is None:
         return None
     form: dict[str, Json] = {}
-    for head, content in _parts(body, content_type):
+    for head, content, missing in _parts(body, content_type, gaps):
         name = _NAME.search(head)
         if name is None:
             continue
         key = _written(name)
-        value = _value(head, content)
+        value = _value(head, content, missing)
         if key not in form:
             form[key] = value
         elif isinstance(earlier := form[key], list):
@@ -41,34 +52,38 @@ def parse(body: bytes, content_type: str) -> dict[str, Json] | None:
     return form
 
 
-def files(body: bytes, content_type: str) -> Iterator[bytes]:
-    """Yield the content of each file of a form."""
-    for head, content in _parts(body, content_type):
-        if _FILENAME.search(head):
+def files(body: bytes, content_type: str, gaps: Gaps = ()) -> Iterator[bytes]:
+    """Yield the content of each file of a form that is there whole."""
+    for head, content, missing in _parts(body, content_type, gaps):
+        if _FILENAME.search(head) and not missing:
             yield content
 
 
-def _parts(body: bytes, content_type: str) -> Iterator[tuple[bytes, bytes]]:
-    """Yield head and content of each part."""
-    match = _BOUNDARY.search(content_type)
-    if match is None:
+def _parts(body: bytes, content_type: str, gaps: Gaps) -> Iterator[tuple[bytes, bytes, int]]:
+    """Yield head and content of each part, and how many bytes of it are missing."""
+    mark = boundary(content_type)
+    if mark is None:
         return
-    boundary = b"--" + match.group(1).encode("utf-8", "surrogateescape")
-    for part in body.split(boundary, _MOST_PARTS + 1)[1 : _MOST_PARTS + 1]:
+    mark = b"--" + mark
+    first, *parts = body.split(mark, _MOST_PARTS + 1)
+    position = len(first)
+    for part in parts[:_MOST_PARTS]:
+        start, position = position, position + len(mark) + len(part)
         head, separator, content = part.partition(b"\r\n\r\n")
         if separator:
-            yield head[:_LONGEST_HEAD], content.removesuffix(b"\r\n")
+            missing = sum(size for place, size in gaps if start < place <= position)
+            yield head[:_LONGEST_HEAD], content.removesuffix(b"\r\n"), missing
 
 
-def _value(head: bytes, content: bytes) -> Json:
+def _value(head: bytes, content: bytes, missing: int) -> Json:
     filename = _FILENAME.search(head)
-    if filename is None and len(content) <= _LONGEST_FIELD:
+    if filename is None and len(content) + missing <= _LONGEST_FIELD:
         return content.decode("utf-8", "replace")
     kind = _TYPE.search(head)
     return {
         "filename": _written(filename) if filename else None,
         "content_type": kind.group(1).decode("latin-1").strip() if kind else None,
-        "bytes": len(content),
+        "bytes": len(content) + missing,
     }
 
 
