@@ -29,9 +29,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/mutate", description=__doc__)
     parser.add_argument("--recordings", type=Path, default=RECORDINGS, metavar="FOLDER")
     parser.add_argument("--seed", type=int, default=_SEED)
-    parser.add_argument("--count", type=int, default=_COUNT, help="mutated inputs, at least")
+    parser.add_argument("--count", type=int, help=f"mutated inputs, else {_COUNT:,}")
     parser.add_argument(
-        "--quick", action="store_true", help=f"{_QUICK:,} inputs, and none that is heavy"
+        "--quick",
+        action="store_true",
+        help=f"{_QUICK:,} inputs, unless --count says how many, and none that is heavy",
     )
     parser.add_argument("--only", metavar="NAME", help="one input, by the name that a report gives")
     options = parser.parse_args()
@@ -44,9 +46,9 @@ def main() -> int:
         )
     if options.only:
         return _only(sources, options.only, options.seed, console)
-    work = tasks(
-        sources, _QUICK if options.quick else options.count, () if options.quick else heavy.NAMES
-    )
+    usual = _QUICK if options.quick else _COUNT
+    count = usual if options.count is None else options.count
+    work = tasks(sources, count, () if options.quick else heavy.NAMES)
     start = time.monotonic()
     with console.status("starting") as status:
 

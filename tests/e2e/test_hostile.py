@@ -16,7 +16,7 @@ from llmitm.home import Home
 from mutated import sources
 
 SEED = 3
-COUNT = 150
+COUNT = 100
 HOSTS = ("api.openai.com", "api.anthropic.com", "generativelanguage.googleapis.com")
 
 

@@ -139,6 +139,14 @@ def test_an_answer_that_does_not_stand_there_as_one_string(said: str | None) -> 
     assert split_answer('{"content": ["a", "b"]}', said) is None
 
 
+def test_a_text_of_nothing_but_marks_keeps_them() -> None:
+    marked = '{"type": "text", "text": "hi", "cache_control": {"type": "ephemeral"}}'
+    text = f'{{"messages": [{", ".join([marked] * 200)}]}}'
+    cut = split(text)
+    assert not cut.marks
+    assert join(cut) == text
+
+
 USER = {"role": "user", "content": "Hi"}
 TOOL = {"type": "function_call_output", "call_id": "1", "output": "{}"}
 SYSTEM = {"role": "system", "content": "Today is Thursday"}

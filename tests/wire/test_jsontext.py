@@ -11,10 +11,12 @@ from llmitm.wire.jsontext import TooDeep, compact, is_too_deep, parse, parse_or_
         (b'  \n\n {"a": 1}\n', {"a": 1}),  # OpenRouter keeps the connection alive with blanks
         (b'\xef\xbb\xbf{"a": 1}', {"a": 1}),
         (b'{"a": "\\ud83d"}', {"a": "\ud83d"}),
+        # Put together of the pieces of a stream, of which each may end in half a letter.
+        ('{"a": "\ud83d"}', {"a": "\ud83d"}),
         (b'{"a": 123456789012345678901234567890}', {"a": 123456789012345678901234567890}),
     ],
 )
-def test_what_the_strict_parser_refuses(text: bytes, value: object) -> None:
+def test_what_the_strict_parser_refuses(text: bytes | str, value: object) -> None:
     assert parse(text) == value
 
 

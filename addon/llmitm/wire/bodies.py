@@ -28,6 +28,8 @@ _SETTINGS = ("additional_tools", "configuration_update")
 _LONG = 256
 """Characters from which any other value is a part of its own: instructions, schemas, metadata."""
 
+_MOST_MARKS = 100
+"""Anthropic takes four. Thousands would take a reader of the log minutes to put back, one by one."""
 _MARK = re.compile(r',[ \t\r\n]*"cache_control"[ \t\r\n]*:[ \t\r\n]*\{[^{}]*\}')
 
 
@@ -65,7 +67,10 @@ def split(text: str) -> Split:
     whole = text
     if '"cache_control"' in text:
         marks = [(mark.start(), mark.group()) for mark in _MARK.finditer(text)]
-        whole = _MARK.sub("", text)
+        if len(marks) <= _MOST_MARKS:
+            whole = _MARK.sub("", text)
+        else:
+            marks = []
     try:
         cut = _Cutter(whole).cut()
     except (ValueError, StopIteration, IndexError, RecursionError):

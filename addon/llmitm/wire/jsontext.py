@@ -18,6 +18,9 @@ the stack of whoever walks over it.
 class TooDeep(ValueError):
     """The value is nested more deeply than is read."""
 
+    def __init__(self) -> None:
+        super().__init__("too many lists and objects inside each other")
+
 
 def parse(text: bytes | str) -> Json:
     """Parse one JSON value; leading and trailing white space is allowed (OpenRouter sends it to keep alive).
@@ -26,19 +29,19 @@ def parse(text: bytes | str) -> Json:
     """
     try:
         return from_json(text)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:  # the latter for a string that UTF-8 cannot hold
         if "recursion limit" in str(error):
-            raise TooDeep("too many lists and objects inside each other") from None
-        # Lone surrogates and a byte order mark, which the standard library lets through.
-        if isinstance(text, bytes):
-            text = text.decode("utf-8-sig", "surrogatepass")
-        try:
-            value = json.loads(text, strict=False)
-        except RecursionError:
-            raise TooDeep("too many lists and objects inside each other") from None
-        if _is_deep(value):
-            raise TooDeep("too many lists and objects inside each other") from None
-        return value
+            raise TooDeep from None
+    # Lone surrogates and a byte order mark, which the standard library lets through.
+    if isinstance(text, bytes):
+        text = text.decode("utf-8-sig", "surrogatepass")
+    try:
+        value = json.loads(text, strict=False)
+    except RecursionError:
+        raise TooDeep from None
+    if _is_deep(value):
+        raise TooDeep
+    return value
 
 
 def parse_or_none(text: bytes | str) -> Json:
