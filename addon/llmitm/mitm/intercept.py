@@ -35,8 +35,6 @@ from llmitm.wire.uploads import Kept
 
 _EXCHANGE = "llmitm_exchange"
 _BY_LINES = "llmitm_by_lines"
-_MEDIA = ("audio/", "video/", "image/")
-"""Files that have no lines."""
 _ASK_USAGE = "llmitm_ask_usage"
 _REQUEST_ID = "helicone-request-id"
 _PARSED_HERE = 256 * 1024
@@ -173,7 +171,7 @@ class Intercept:
             exchange,
             remover,
             bodies.kept_of_response(kind, LONGEST_KEPT),
-            to_file=_BY_LINES in flow.metadata and not kind.lower().startswith(_MEDIA),
+            to_file=_BY_LINES in flow.metadata and not bodies.is_media(kind),
         )
         if exchange.request_id:
             response.headers["Helicone-Id"] = exchange.request_id
