@@ -17,6 +17,7 @@ from llmitm.settings import (
     LogSettings,
     ProxySettings,
     Settings,
+    SocketSettings,
     StreamSettings,
     parse,
 )
@@ -26,6 +27,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "proxy": ProxySettings,
     "log": LogSettings,
     "streams": StreamSettings,
+    "sockets": SocketSettings,
     "callers": CallerSettings,
     "provider": ProviderEntry,
 }

@@ -64,6 +64,22 @@ class Endpoint:
     """The id of what is asked for, where the path names it and the answer need not: a file, a batch."""
 
 
+@dataclass(frozen=True, slots=True)
+class SocketTurn:
+    """What makes an exchange one turn of the many that a WebSocket carries."""
+
+    socket_id: str
+    """The id that all turns of the socket share."""
+    endpoint: Endpoint
+    """What the turn is, which the address of the socket does not tell."""
+    request_bytes: int = 0
+    """As they were on the wire: sound is not kept."""
+    response_bytes: int = 0
+    rate_limits: Sequence[RateLimit] = ()
+    connected_seconds: float | None = None
+    """Of the time that the socket was open, what falls to this turn; None where that is not charged."""
+
+
 @dataclass(slots=True)
 class Exchange:
     """One request and what came back, as bytes on the wire with the time of each chunk."""
@@ -110,6 +126,10 @@ class Exchange:
     """Where that was in the request: position in `request_body`, and how many bytes are missing there."""
     response_unseen: int = 0
     """Bytes of the response after those of `chunks`."""
+    frames_unseen: int = 0
+    """Frames of a socket that passed unread, because too much was waiting to be read."""
+    turn: SocketTurn | None = None
+    """Set where it is a turn of a WebSocket: the request that began it, and its events as JSON lines."""
 
 
 @dataclass(frozen=True, slots=True)

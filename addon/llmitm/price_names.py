@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from urllib.parse import parse_qsl
 
 from llmitm.calls import Answer, Endpoint, Exchange, Identity, Prompt, header
 
@@ -30,6 +31,8 @@ def names(
         case "bedrock":
             # The profile in the path has a price of its own; the answer names the model behind it.
             told.insert(0, endpoint.model)
+        case "deepgram" if exchange.turn is not None and endpoint.operation == "transcription":
+            told = _live(exchange, told)
         case "huggingface":
             told = [*_with_provider(exchange, [prompt.model, endpoint.model, answer.model]), *told]
         case "perplexity":
@@ -40,6 +43,13 @@ def names(
         case _:
             pass
     return list(dict.fromkeys(name for name in told if name))
+
+
+def _live(exchange: Exchange, told: Iterable[str | None]) -> list[str | None]:
+    """Return Deepgram's names for live sound, which has prices of its own: never those of recordings."""
+    many = dict(parse_qsl(exchange.path.partition("?")[2])).get("language") == "multi"
+    names = [f"streaming/{name.removesuffix('-general')}" for name in told if name]
+    return [*(f"{name}-multilingual" for name in names if many), *names]
 
 
 def _with_provider(exchange: Exchange, told: Iterable[str | None]) -> list[str]:

@@ -187,11 +187,11 @@ def _not_charged(
         return None
     if exchange.ending == "no_answer" and outcome == "error":
         return "the call was not answered"
-    if outcome == "error" and _is_refused(endpoint, exchange):
+    if outcome == "error" and _is_refused(endpoint, exchange, answer):
         return "error answers are not charged"
     if endpoint.operation in _FREE:
         return _FREE[endpoint.operation]
-    if exchange.method in _READS and endpoint.operation != "realtime" and answer.job != "done":
+    if exchange.method in _READS and not _is_generated(endpoint, exchange) and answer.job != "done":
         return "nothing was generated"
     return None
 
@@ -209,10 +209,19 @@ def _of_batch(
         )
 
 
-def _is_refused(endpoint: Endpoint, exchange: Exchange) -> bool:
+def _is_generated(endpoint: Endpoint, exchange: Exchange) -> bool:
+    """Return whether something is generated though the method only reads: a socket begins with a `GET`."""
+    return endpoint.operation == "realtime" or (
+        exchange.turn is not None and endpoint.operation != "other"
+    )
+
+
+def _is_refused(endpoint: Endpoint, exchange: Exchange, answer: Answer) -> bool:
     """Return whether an error came in place of an answer."""
     if exchange.status is None:
         return False
+    if exchange.turn is not None and exchange.ending == "complete" and not answer.response_id:
+        return True  # errors on a socket need not name a status
     # OpenRouter charges nothing where nothing was generated, and puts such errors into a 200.
     # https://openrouter.ai/docs/features/zero-completion-insurance
     return exchange.status >= 400 or endpoint.provider == "openrouter"

@@ -41,6 +41,8 @@ log = logging.getLogger("llmitm")
 
 _FAILED = 400
 _PIECE_BYTES = 65_536
+_UNFINISHED = (None, "in_progress", "queued")
+"""Reasons for its end of an answer that has not ended; the Responses API names its state there."""
 _METERED = ("chat", "completion", "embedding")
 """Operations whose tokens are worth an estimate where the provider reports none."""
 _LONGEST_MEDIA = 65_536
@@ -118,6 +120,7 @@ class Reader:
         told: Mapping[str, str] = step("caller", exchange.caller or dict, {})
         who = step("identity", lambda: identity.identify(exchange, prompt, told), Identity())
         outcome, error_type, error_message = _outcome(exchange, answer)
+        turn = exchange.turn
         limits: Sequence[RateLimit] = step(
             "rate limits", lambda: self._rate_limits(exchange, answer), ()
         )
@@ -145,8 +148,10 @@ class Reader:
             first_content,
             limits,
             wait,
-            request_bytes=len(exchange.request_body) + _missing(exchange),
-            response_bytes=_received(exchange),
+            request_bytes=turn.request_bytes
+            if turn
+            else len(exchange.request_body) + _missing(exchange),
+            response_bytes=turn.response_bytes if turn else _received(exchange),
             client_retry=identity.client_retry(exchange),
         )
         secrets = step("secrets", lambda: self._strike_out(record), None)
@@ -177,6 +182,8 @@ class Reader:
         )
 
     def _endpoint(self, exchange: Exchange) -> Endpoint:
+        if exchange.turn is not None:
+            return exchange.turn.endpoint
         entry = self._hosts.find(exchange.host, exchange.port)
         if entry is None:
             return Endpoint("unknown", "other", None)
@@ -184,6 +191,8 @@ class Reader:
         return found or Endpoint(entry.name, "other", None)
 
     def _rate_limits(self, exchange: Exchange, answer: Answer) -> Sequence[RateLimit]:
+        if exchange.turn is not None:
+            return exchange.turn.rate_limits  # the headers are as old as the socket
         entry = self._hosts.find(exchange.host, exchange.port)
         if entry is None:
             return ()
@@ -353,7 +362,7 @@ def _outcome(exchange: Exchange, answer: Answer) -> tuple[Outcome, str | None, s
         return "error", None, None
     if exchange.ending == "client_gone":
         # SDKs hang up as soon as they have read the last event that they need.
-        if answer.finish_reason is not None:
+        if answer.finish_reason not in _UNFINISHED:
             return "ok", None, None
         return "cancelled", None, exchange.error_message
     if exchange.ending in ("no_answer", "upstream_broke"):
@@ -426,4 +435,6 @@ def _truncated(exchange: Exchange) -> list[str]:
         notes.append(f"the response was too large to keep: {unseen:,} bytes passed unseen")
     if exchange.rest is not None:
         notes.append("the response is too large to be kept in the log")
+    if exchange.frames_unseen:
+        notes.append(f"{exchange.frames_unseen} frames passed unread, since too much was waiting")
     return notes

@@ -63,6 +63,13 @@ class Reads(Protocol):
         """Return the record of an exchange that `read` failed on."""
 
 
+class Source(Protocol):
+    """What gives exchanges piece by piece, such as a WebSocket; it bounds by itself what waits in it."""
+
+    def take(self) -> Sequence[Exchange]:
+        """Return the exchanges that have ended since the last time. Called by the recorder's thread alone."""
+
+
 @dataclass(slots=True)
 class Counters:
     """What became of the calls that were handed in."""
@@ -89,6 +96,10 @@ class _Flush(threading.Event):
     pass
 
 
+type _Work = _Waiting | Source
+type _Item = _Work | _Flush
+
+
 class Recorder:
     """Take exchanges from the proxy, which calls `submit` from one thread only."""
 
@@ -109,10 +120,13 @@ class Recorder:
         self._on_recorded = on_recorded
         self._most_waiting = most_waiting
         self._most_bytes = most_bytes_waiting
-        self._queue: SimpleQueue[_Waiting | _Flush | None] = SimpleQueue()
+        self._queue: SimpleQueue[_Item | None] = SimpleQueue()
         # Each is written by one thread only, so neither needs a lock.
         self._bytes_in = 0
         self._bytes_out = 0
+        self._handed_in = 0
+        self._of_sources = 0
+        """Calls that sources have given, less the times that they were asked."""
         self._store: Store | None = None
         self._noted: Counter[str] = Counter()
         self._is_down = False
@@ -144,12 +158,20 @@ class Recorder:
         """Whether the thread runs."""
         return self._thread.is_alive()
 
+    @property
+    def waiting(self) -> int:
+        """How much was handed in and is neither written yet nor lost."""
+        counters = self.counters
+        settled = counters.recorded + counters.lost_calls + counters.dropped_calls
+        return self._handed_in + self._of_sources - settled
+
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
 
     def submit(self, exchange: Exchange) -> None:
         """Take a finished exchange. Does not wait and does not raise."""
+        self._handed_in += 1
         size = len(exchange.request_body) + _response_size(exchange)
         free = self._most_bytes - (self._bytes_in - self._bytes_out)
         if self._closing.is_set() or self._queue.qsize() >= self._most_waiting:
@@ -173,6 +195,11 @@ class Recorder:
         self._bytes_in += size
         self._queue.put(_Waiting(exchange, size, dropped))
 
+    def follow(self, source: Source) -> None:
+        """Have the thread take what `source` has. Does not wait and does not raise."""
+        self._handed_in += 1
+        self._queue.put(source)
+
     def flush(self, timeout: float) -> bool:
         """Wait until everything handed in before is in the log; return whether it is."""
         done = _Flush()
@@ -192,7 +219,7 @@ class Recorder:
     def _work(self) -> None:
         while True:
             item = self._next(self._tidy_at)
-            if isinstance(item, _Waiting):
+            if item is not None and not isinstance(item, _Flush):
                 # Woken once a batch and not once a call: two threads that take turns at each call cost both.
                 if not self._is_behind:
                     self._hurry.wait(_GATHER_SECONDS)
@@ -207,18 +234,19 @@ class Recorder:
                 self._tidy()
         self._end()
 
-    def _write_down(self, item: _Waiting) -> _Flush | None:
+    def _write_down(self, item: _Work) -> _Flush | None:
         """Read and write a batch that begins with `item`; return what else was met in the queue."""
         batch: list[Finished] = []
         size = 0
         until = monotonic() + _GATHER_SECONDS
-        next_item: _Waiting | _Flush | None = item
+        next_item: _Item | None = item
         self._is_behind = False
-        while isinstance(next_item, _Waiting):
-            record = self._make_record(next_item)
-            if record is not None:
-                batch.append(record)
-            size += next_item.size
+        while next_item is not None and not isinstance(next_item, _Flush):
+            for waiting in self._unpacked(next_item):
+                record = self._make_record(waiting)
+                if record is not None:
+                    batch.append(record)
+                size += waiting.size
             if len(batch) >= _MOST_IN_BATCH or size >= _MOST_BYTES_IN_BATCH or monotonic() >= until:
                 self._is_behind = not self._queue.empty()
                 next_item = None
@@ -229,14 +257,29 @@ class Recorder:
             self._tidy_at = min(self._tidy_at, monotonic() + _TIDY_AFTER_SECONDS)
         return next_item
 
-    def _next(self, until: float) -> _Waiting | _Flush | None:
+    def _unpacked(self, item: _Work) -> Sequence[_Waiting]:
+        if isinstance(item, _Waiting):
+            self._bytes_out += item.size
+            return (item,)
+        try:
+            taken = item.take()
+        except Exception:
+            self.counters.read_faults += 1
+            log.exception("llmitm: fault in reading a socket; what it carried is not logged")
+            taken = ()
+        self._of_sources += len(taken) - 1
+        return [
+            _Waiting(exchange, len(exchange.request_body) + _response_size(exchange), None)
+            for exchange in taken
+        ]
+
+    def _next(self, until: float) -> _Item | None:
         try:
             return self._queue.get(timeout=max(0.0, until - monotonic()))
         except Empty:
             return None
 
     def _make_record(self, waiting: _Waiting) -> Finished | None:
-        self._bytes_out += waiting.size
         exchange = waiting.exchange
         try:
             record = self._read(exchange)
@@ -338,7 +381,7 @@ class Recorder:
             if isinstance(item, _Waiting):
                 self.counters.lost_calls += 1
                 _close_rest(item.exchange)
-            elif item is not None:
+            elif isinstance(item, _Flush):
                 item.set()
         if self._store is not None:
             with suppress(Exception):

@@ -81,6 +81,13 @@ class StreamSettings(_Section):
     """Ask a provider for the usage of a stream that would come without, and take it out of what the client gets."""
 
 
+class SocketSettings(_Section):
+    """How WebSockets are treated."""
+
+    refuse_responses: bool = False
+    """Refuse those to the Responses API, so that Codex and Copilot make their calls over HTTP."""
+
+
 class CallerSettings(_Section):
     """What is kept of the programs that make calls on this machine."""
 
@@ -96,6 +103,7 @@ class Settings(_Section):
     proxy: ProxySettings = ProxySettings()
     log: LogSettings = LogSettings()
     streams: StreamSettings = StreamSettings()
+    sockets: SocketSettings = SocketSettings()
     callers: CallerSettings = CallerSettings()
     provider: tuple[ProviderEntry, ...] = ()
     """LLM hosts of one's own, in the form of `providers.toml`."""
@@ -105,6 +113,7 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "proxy": ProxySettings,
     "log": LogSettings,
     "streams": StreamSettings,
+    "sockets": SocketSettings,
     "callers": CallerSettings,
 }
 

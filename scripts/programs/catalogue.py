@@ -79,6 +79,14 @@ PROGRAMS = (
         "its key as `CODEX_API_KEY`",
     ),
     Program(
+        "codex, sockets refused",
+        CODEX,
+        _CODEX,
+        {"CODEX_API_KEY": "sk-none"},
+        "the same, and `refuse_responses` in llmitm's settings",
+        {"llmitm/settings.toml": "[sockets]\nrefuse_responses = true\n"},
+    ),
+    Program(
         "codex, over HTTP",
         CODEX,
         _CODEX,

@@ -17,8 +17,11 @@ from typing import NamedTuple
 from llmitm.calls import Exchange, Finished, Json
 from llmitm.exchanges import Fault, read
 from llmitm.providers import hosts
+from llmitm.providers.dialects import by_name
 from llmitm.providers.hosts import HostTable, ProviderEntry
+from llmitm.providers.sockets import SocketFrame
 from llmitm.reading import Reader
+from llmitm.sockets import SocketCalls
 from llmitm_pricing import PriceTable
 
 FOLDER = Path(__file__).parents[3] / "shared" / "recordings"
@@ -39,7 +42,15 @@ _COUNTS_APART = {
         "cacheWriteInputTokenCount",
     ),
 }
-_LATER_ENDPOINTS = frozenset({"realtime_ws"})
+_SOCKET = "realtime_ws"
+_FILLED_IN = "model=unknown"
+"""What whoever made the recordings put into an address that was not recorded."""
+_GEMINI_COUNTS = {
+    "input_tokens": ("promptTokenCount",),
+    "output_tokens": ("responseTokenCount", "candidatesTokenCount"),
+    "cached_input_tokens": ("cachedContentTokenCount",),
+    "reasoning_tokens": ("thoughtsTokenCount",),
+}
 
 
 @dataclass(frozen=True)
@@ -78,12 +89,12 @@ def providers() -> list[str]:
 
 
 def recordings(provider: str) -> Iterator[Recording]:
-    """Return the recordings of a file, without the endpoints that are not read yet."""
+    """Return the recordings of a file."""
     with (FOLDER / f"{provider}.jsonl").open("rb") as file:
         for line in file:
             fields = json.loads(line)
-            if fields["endpoint"] not in _LATER_ENDPOINTS:
-                yield Recording(provider, fields["endpoint"], line, _truth(fields))
+            truth = _truth_of_socket(fields) if fields["endpoint"] == _SOCKET else _truth(fields)
+            yield Recording(provider, fields["endpoint"], line, truth)
 
 
 def _truth(fields: dict[str, Json]) -> dict[str, Json]:
@@ -95,6 +106,24 @@ def _truth(fields: dict[str, Json]) -> dict[str, Json]:
         if truth[field] is None:
             counts = (place.get(name) for place in apart for name in names)
             truth[field] = next((count for count in counts if count is not None), None)
+    return truth
+
+
+def _truth_of_socket(fields: dict[str, Json]) -> dict[str, Json]:
+    """Return the truth about a socket, with what it keeps apart: what was spoken, and Gemini's usage of each turn.
+
+    Gemini's models are named without the path before them, as everywhere else.
+    """
+    extra, truth = fields.get("expected_extra") or {}, dict(fields["expected"])
+    spoken = extra.get("output_transcript") or extra.get("output_transcription")
+    truth["text_output"] = truth["text_output"] or spoken or ""
+    if truth["model_requested"] is not None:
+        truth["model_requested"] = truth["model_requested"].rpartition("models/")[2]
+    for field, names in _GEMINI_COUNTS.items():
+        usages = extra.get("usage_messages") or []
+        counts = [usage[name] for usage in usages for name in names if name in usage]
+        if counts:
+            truth[field] = sum(counts)
     return truth
 
 
@@ -111,6 +140,36 @@ def reader(host: str, port: int) -> Reader:
 def finished(exchange: Exchange) -> Finished:
     """Read an exchange as the proxy does."""
     return reader(exchange.host, exchange.port).read(exchange)
+
+
+def finished_socket(recording: Recording) -> list[Finished]:
+    """Read the calls of a socket as the proxy does."""
+    handshake = recording.exchange()
+    handshake.path = handshake.path.replace(_FILLED_IN, "")
+    read_by = reader(handshake.host, handshake.port)
+    endpoint = read_by.read(handshake).endpoint
+    assert endpoint.dialect is not None
+    socket = by_name(endpoint.dialect).socket(endpoint, handshake.path)
+    assert socket is not None
+    calls, exchanges, number = SocketCalls(handshake, socket), [], 0
+    for number, message in enumerate(json.loads(recording.line)["ws_messages"]):
+        if "text" in message:
+            sent, data = message["direction"] == "sent", message["text"].encode()
+            exchanges += calls.feed(SocketFrame(sent, data, True, float(number)))
+    exchanges += calls.close(float(number))
+    return [read_by.read(exchange) for exchange in exchanges]
+
+
+def ours_of_socket(calls: Sequence[Finished]) -> dict[str, Json]:
+    """Return what we read of the answers of a socket, together."""
+    each = [ours(call) for call in calls if call.endpoint.operation == "realtime"]
+    together = dict(each[-1])
+    for field in ("input_tokens", "output_tokens", "cached_input_tokens", "reasoning_tokens"):
+        counts = [one[field] for one in each if one[field] is not None]
+        together[field] = sum(counts) if counts else None
+    together["text_output"] = "".join(one["text_output"] or "" for one in each)
+    together["tool_calls"] = [name for one in each for name in one["tool_calls"] or []] or None
+    return together
 
 
 def ours(call: Finished) -> dict[str, Json]:
@@ -138,7 +197,11 @@ def differences(recording: Recording) -> list[Difference]:
     No tool calls are no tool calls, as null, as an empty list or as calls of nothing (Snowflake). A reason that is
     written as a number (Google, where the client asks for it) is compared as text.
     """
-    read, truth = ours(finished(recording.exchange())), dict(recording.truth)
+    if recording.endpoint == _SOCKET:
+        read = ours_of_socket(finished_socket(recording))
+    else:
+        read = ours(finished(recording.exchange()))
+    truth = dict(recording.truth)
     truth["tool_calls"] = [name for name in truth["tool_calls"] or [] if name] or None
     if isinstance(truth["finish_reason"], int):
         truth["finish_reason"] = str(truth["finish_reason"])

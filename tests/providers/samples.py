@@ -4,11 +4,19 @@
 their events by name, and the messages are made of them here. `expect.json` names what is compared:
 `endpoint`, `prompt`, `answer` and its `batch` only in the fields they list, `usage` and `reported` whole (what is not listed
 must be unknown), `streamed` as it is.
+
+A sample of a socket has `handshake.http`, the request that opens it, and `messages.jsonl`: one message a line, `at` so
+many seconds from the start, under `sent` or `received`; with `_binary` it was a binary frame, of JSON, or of bytes in
+base64. `turns.json` lists the calls that it makes, in the order in which they end, in the form of `expect.json`; also
+`outcome` (ok where it is not named), `status`, `latency_ms`, `first_content_ms`, `rate_limits`, and `usd` or `unpriced` by
+the price table. The socket is closed 10 seconds after its last message.
 """
 
 from __future__ import annotations
 
 import json
+from base64 import b64decode
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,9 +24,13 @@ from llmitm.calls import Endpoint, Exchange, Headers, Json, Prompt, header
 from llmitm.providers import hosts
 from llmitm.providers.base import Dialect, Head, StreamReader
 from llmitm.providers.dialects import by_name
+from llmitm.providers.sockets import SocketFrame
+from llmitm.sockets import SocketCalls
 from wire import aws
 
 FOLDER = Path(__file__).parent.parent / "wire"
+STARTED_AT = 1_790_000_000.0
+"""When a sample's socket was opened."""
 
 
 @dataclass(frozen=True)
@@ -108,3 +120,39 @@ def _message(path: Path) -> tuple[str, Headers, bytes]:
     start, *lines = head.decode("latin-1").split("\r\n")
     pairs = (line.partition(":") for line in lines)
     return start, [(name, value.strip()) for name, _, value in pairs], body
+
+
+def socket_cases() -> list[Path]:
+    """Return the folders of all samples of sockets."""
+    return sorted(path.parent for path in FOLDER.glob("*/*/turns.json"))
+
+
+def socket_calls(case: Path) -> SocketCalls:
+    """Return the calls of a sample's socket; its host and path choose the dialect, as in the proxy."""
+    start, headers, _ = _message(case / "handshake.http")
+    method, path, _ = start.split(" ")
+    host = header(headers, "host") or ""
+    entry = hosts.load().find(host, 443)
+    assert entry is not None, f"{host} is no LLM host"
+    endpoint = hosts.load().endpoint(entry, method, path)
+    assert endpoint is not None
+    assert endpoint.dialect is not None, f"no dialect owns {path}"
+    assert endpoint.operation == "realtime"
+    reader = by_name(endpoint.dialect).socket(endpoint, path)
+    assert reader is not None, f"{endpoint.dialect} reads no sockets"
+    handshake = Exchange("socket", STARTED_AT, method, "https", host, 443, path, headers, b"", 101)
+    return SocketCalls(handshake, reader)
+
+
+def socket_frames(case: Path) -> Iterator[SocketFrame]:
+    """Return the frames of a sample."""
+    for line in (case / "messages.jsonl").read_text("utf-8").splitlines():
+        message = json.loads(line)
+        at = STARTED_AT + message.pop("at")
+        ((name, value),) = message.items()
+        binary = name.endswith("_binary")
+        if binary and isinstance(value, str):
+            data = b64decode(value)
+        else:
+            data = json.dumps(value, ensure_ascii=False).encode()
+        yield SocketFrame(name.startswith("sent"), data, not binary, at)

@@ -45,7 +45,7 @@ def test_the_figures_in_the_documentation_are_those_measured() -> None:
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_stream_is_the_same_however_it_is_cut(provider: str) -> None:
     for recording in recordings.recordings(provider):
-        body = b"".join(recording.exchange().chunks)
+        body = b"".join(recording.exchange().chunks)  # a socket has none
         whole = read(recording, [body])
         if not whole[1]:
             continue

@@ -55,6 +55,9 @@ def _measured(
             return pictures.videos(asked, answered, endpoint)
         case "rerank":
             return {"search_unit": searches.count(asked)}
+        case "realtime":
+            seconds = exchange.turn.connected_seconds if exchange.turn else None
+            return {} if seconds is None else {"audio_second": seconds}
         case "embedding":
             # Vertex AI's older models are charged by the character.
             count = number(answered.get("billableCharacterCount"))

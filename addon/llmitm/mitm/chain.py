@@ -12,6 +12,7 @@ from llmitm.mitm.console import Console
 from llmitm.mitm.dispatch import Dispatch
 from llmitm.mitm.gateway import Gateway
 from llmitm.mitm.intercept import Intercept
+from llmitm.mitm.sockets import Sockets
 from llmitm.mitm.tunnel import Tunnel
 from llmitm.mitm.upstream import Upstream
 from llmitm.providers.hosts import HostTable
@@ -39,8 +40,11 @@ def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = Fal
     recorder = Recorder.open(home.database, read, settings.log, console.recorded)
     recorder.start()
     tunnel = Tunnel(hosts, os.environ.get("LLMITM_LABEL"))  # set by `llmitm run`
+    sockets = Sockets(hosts, recorder.follow, settings.sockets.refuse_responses)
     callers = Callers.of(settings)
-    intercept = Intercept(hosts, tunnel, recorder.submit, settings.streams.ask_usage, callers.told)
+    intercept = Intercept(
+        hosts, tunnel, recorder.submit, settings.streams.ask_usage, callers.told, sockets
+    )
     console.watch(recorder, tunnel, intercept)
     return [
         Upstream(hosts),  # first: options that everything after relies on

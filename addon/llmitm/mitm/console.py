@@ -42,12 +42,10 @@ class Console:
         """Return the counters, for `llmitm doctor` and for the summary of `llmitm run`."""
         if self._recorder is None or self._tunnel is None or self._intercept is None:
             return {}
-        counters = self._recorder.counters
-        settled = counters.recorded + counters.lost_calls + counters.dropped_calls
         return {
-            "counters": asdict(counters),
+            "counters": asdict(self._recorder.counters),
             "in_flight": self._intercept.in_flight,
-            "waiting": self._intercept.handed_in - settled,
+            "waiting": self._recorder.waiting,
             "tunnelled": self._tunnel.tunnelled,
             "faults": dict(faults),
             "refusals": [refusal._asdict() for refusal in self._tunnel.refusals],

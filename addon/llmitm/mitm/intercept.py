@@ -18,6 +18,7 @@ from llmitm.calls import Exchange, header
 from llmitm.ids import new_id
 from llmitm.mitm.gateway import TAGS
 from llmitm.mitm.guard import guarded
+from llmitm.mitm.sockets import Sockets
 from llmitm.mitm.tee import LONGEST_KEPT, OVERFLOW, RequestTee, ResponseTee
 from llmitm.mitm.tunnel import Tunnel
 from llmitm.policy import bodies, usage_chunk
@@ -34,8 +35,6 @@ from llmitm.wire.uploads import Kept
 
 _EXCHANGE = "llmitm_exchange"
 _BY_LINES = "llmitm_by_lines"
-_MEDIA = ("audio/", "video/", "image/")
-"""Files that have no lines."""
 _ASK_USAGE = "llmitm_ask_usage"
 _REQUEST_ID = "helicone-request-id"
 _PARSED_HERE = 256 * 1024
@@ -52,14 +51,15 @@ class Intercept:
         submit: Callable[[Exchange], None],
         ask_usage: bool = True,
         caller: Callable[[Client], Told | None] = lambda _: None,
+        sockets: Sockets | None = None,
     ) -> None:
         self._hosts = hosts
         self._tunnel = tunnel
         self._submit = submit
         self._ask_usage = ask_usage
         self._caller = caller
+        self._sockets = sockets
         self.in_flight = 0
-        self.handed_in = 0
 
     @guarded
     def requestheaders(self, flow: http.HTTPFlow) -> None:
@@ -95,6 +95,9 @@ class Intercept:
             exchange.request_id = request_id(told) or str(uuid4())
         flow.metadata[_EXCHANGE] = exchange
         self.in_flight += 1
+        if self._sockets is not None and (refusal := self._sockets.refusal(endpoint, request)):
+            flow.response, exchange.chunks = refusal, [refusal.content or b""]
+            return
         if endpoint.dialect and by_name(endpoint.dialect).results(endpoint) is not None:
             flow.metadata[_BY_LINES] = True
         kind: str = request.headers.get("content-type", "")
@@ -168,7 +171,7 @@ class Intercept:
             exchange,
             remover,
             bodies.kept_of_response(kind, LONGEST_KEPT),
-            to_file=_BY_LINES in flow.metadata and not kind.lower().startswith(_MEDIA),
+            to_file=_BY_LINES in flow.metadata and not bodies.is_media(kind),
         )
         if exchange.request_id:
             response.headers["Helicone-Id"] = exchange.request_id
@@ -193,10 +196,19 @@ class Intercept:
         self._finish(flow)
 
     @guarded
+    def websocket_start(self, flow: http.HTTPFlow) -> None:
+        """The handshake is over."""
+        exchange: Exchange | None = flow.metadata.get(_EXCHANGE)
+        if exchange is not None and self._sockets is not None:
+            self._sockets.start(flow, exchange)
+
+    @guarded
     def websocket_message(self, flow: http.HTTPFlow) -> None:
         """Keep mitmproxy's list short, which otherwise grows for the life of the socket."""
         if flow.websocket is not None:
             del flow.websocket.messages[:-1]
+            if self._sockets is not None:
+                self._sockets.message(flow, flow.websocket.messages[-1])
 
     @guarded
     def websocket_end(self, flow: http.HTTPFlow) -> None:
@@ -211,8 +223,9 @@ class Intercept:
         if isinstance(flow.request.stream, RequestTee):
             flow.request.stream.settle()
         exchange.latency_ms = _since(exchange)
+        if self._sockets is not None and self._sockets.end(flow):
+            return  # its calls have been handed in as they ended
         self._submit(exchange)
-        self.handed_in += 1
 
 
 def _client_is_gone(flow: http.HTTPFlow, message: str) -> bool:

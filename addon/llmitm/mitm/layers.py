@@ -25,6 +25,8 @@ from llmitm.policy.bodies import LONGEST_HELD
 
 _TOLD = "llmitm_end_told"
 
+_PIECE = 64 * 1024
+"""Bytes in which a body that was held goes on, so that no further copy of all of it is made."""
 _INFORMATIONAL = re.compile(rb"HTTP/1\.[01] 1(?!01)\d\d")
 
 
@@ -73,7 +75,9 @@ def _check_held_size(self: HttpStream, request: bool) -> CommandGenerator[bool]:
             held = bytes(self.request_body_buf)
             self.request_body_buf.clear()
             yield from self.start_request_stream()
-            yield from self.handle_event(RequestData(self.stream_id, held))
+            for start in range(0, len(held), _PIECE):
+                piece = held[start : start + _PIECE]
+                yield from self.handle_event(RequestData(self.stream_id, piece))
             return False
     return (yield from _check_body_size(self, request))
 

@@ -43,4 +43,9 @@ def kept_of_request(endpoint: Endpoint) -> int:
 
 def kept_of_response(content_type: str, otherwise: int) -> int:
     """Return how many bytes are kept of a response."""
-    return _KEPT_MEDIA if content_type.lower().startswith(_MEDIA) else otherwise
+    return _KEPT_MEDIA if is_media(content_type) else otherwise
+
+
+def is_media(content_type: str) -> bool:
+    """Tell whether an answer is sound, picture or film, which has no lines and no fields."""
+    return content_type.lower().startswith(_MEDIA)

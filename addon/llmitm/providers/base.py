@@ -15,6 +15,7 @@ from typing import ClassVar
 from urllib.parse import unquote
 
 from llmitm.calls import Answer, Endpoint, Headers, Json, Operation, Prompt, header
+from llmitm.providers.sockets import CONTENT, SocketReader
 from llmitm.wire import jsontext, multipart
 from llmitm.wire.encodings import ContentDecoder, decode
 from llmitm.wire.event_stream import EventStreamDecoder
@@ -89,6 +90,22 @@ class Results(ABC):
         """Return what all lines say together; None where they are something else."""
 
 
+class LastMessage(Assembler):
+    """Keep the last message of a socket's turn, which is its answer; those before it tell of content."""
+
+    def __init__(self) -> None:
+        self._last: Json = None
+
+    def add(self, payload: Json, event: str | None) -> bool:
+        """Take one message; return whether it told of content."""
+        self._last = payload
+        return bool(payload == CONTENT)
+
+    def document(self) -> Json:
+        """Return the last message."""
+        return None if self._last == CONTENT else self._last
+
+
 class Dialect(ABC):
     """One wire format, read and spoken."""
 
@@ -109,6 +126,13 @@ class Dialect(ABC):
 
     def results(self, endpoint: Endpoint) -> Results | None:
         """Return a fresh reader of lines; None where the operation has no such body."""
+        return None
+
+    def socket(self, endpoint: Endpoint, path: str) -> SocketReader | None:
+        """Return a fresh reader of a socket's frames; None where its turns cannot be told apart.
+
+        `path` has the query string.
+        """
         return None
 
     @abstractmethod

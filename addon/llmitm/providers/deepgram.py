@@ -10,8 +10,10 @@ import re
 
 from llmitm.calls import Answer, Endpoint, Json, Prompt, header
 from llmitm.providers import error_bodies
-from llmitm.providers.base import Dialect, Head, Route
+from llmitm.providers.base import Assembler, Dialect, Head, LastMessage, Route
+from llmitm.providers.deepgram_socket import ListenSocket, SpeakSocket
 from llmitm.providers.fields import filled, first, items, mapping, text
+from llmitm.providers.sockets import SocketReader
 
 
 class Deepgram(Dialect):
@@ -25,6 +27,16 @@ class Deepgram(Dialect):
         Route(re.compile(r"^/v[12]/(?:listen|speak|agent/converse)/?$"), "realtime", ("GET",)),
         Route(re.compile(r"^/v1/(?:projects/[^/]+/)?models"), "models", ("GET",)),
     )
+
+    def assembler(self, endpoint: Endpoint) -> Assembler:
+        """Return an assembler of a socket's messages, the last of which is the answer."""
+        return LastMessage()
+
+    def socket(self, endpoint: Endpoint, path: str) -> SocketReader | None:
+        """Return a reader of a socket's frames; agents, and the newer way to listen, have none."""
+        if "/v1/listen" in path:
+            return ListenSocket(endpoint)
+        return SpeakSocket(endpoint) if "/v1/speak" in path else None
 
     def prompt(self, document: Json, endpoint: Endpoint) -> Prompt:
         """Read a request."""

@@ -11,8 +11,10 @@ from typing import ClassVar
 
 from llmitm.calls import Answer, Endpoint, Json, Operation, Prompt, header
 from llmitm.providers import error_bodies
-from llmitm.providers.base import Dialect, Head, Route
+from llmitm.providers.base import Assembler, Dialect, Head, LastMessage, Route
+from llmitm.providers.elevenlabs_socket import SpeechSocket
 from llmitm.providers.fields import filled, items, mapping, text
+from llmitm.providers.sockets import SocketReader
 
 _WAYS = r"(?:/stream|/detailed)?(?:/with-timestamps)?/?$"
 
@@ -62,7 +64,20 @@ class ElevenLabsSpeech(ElevenLabs):
 
     name = "elevenlabs_speech"
     default = "eleven_multilingual_v2"
-    routes = _made("text-to-speech/[^/]+")
+    routes = (
+        *_made("text-to-speech/[^/]+"),
+        Route(
+            re.compile(r"^/v1/text-to-speech/[^/]+/(?:multi-)?stream-input"), "realtime", ("GET",)
+        ),
+    )
+
+    def assembler(self, endpoint: Endpoint) -> Assembler:
+        """Return an assembler of a socket's messages."""
+        return LastMessage()
+
+    def socket(self, endpoint: Endpoint, path: str) -> SocketReader | None:
+        """Return a reader of a socket's frames."""
+        return SpeechSocket(endpoint, path)
 
 
 class ElevenLabsDialogue(ElevenLabs):
@@ -111,7 +126,7 @@ class ElevenLabsOthers(ElevenLabs):
             counted=False,
         ),
         Route(
-            re.compile(r"^/v1/(?:text-to-speech/.*stream-input|speech-to-text/realtime|convai/)"),
+            re.compile(r"^/v1/(?:speech-to-text/realtime|convai/)"),
             "realtime",
             ("GET",),
         ),

@@ -57,7 +57,6 @@ class GeminiResources(GeminiDialect):
             for path, operation in _PATHS
             for methods in (("POST",), _READS)
         ),
-        Route(re.compile(r"/ws/.*BidiGenerateContent"), "realtime", ("GET",)),
         Route(re.compile("/models" + _BELOW), "models", _READS),
     )
 

@@ -18,6 +18,8 @@ from llmitm.providers.base import Assembler, Head, Route
 from llmitm.providers.fields import filled, items, mapping, text
 from llmitm.providers.openai_base import OpenAIDialect
 from llmitm.providers.openai_response_stream import ResponseAssembler
+from llmitm.providers.openai_responses_socket import ResponsesSocket
+from llmitm.providers.sockets import SocketReader
 from llmitm.wire.jsontext import compact
 
 
@@ -28,6 +30,7 @@ class OpenAIResponses(OpenAIDialect):
     routes = (
         Route(re.compile(r"/responses/input_tokens/?$"), "count_tokens"),
         Route(re.compile(r"/responses(?:/compact)?/?$"), "chat"),
+        Route(re.compile(r"/responses/?$"), "realtime", ("GET",)),
         Route(re.compile(r"/responses/[^/]+/?$"), "chat", ("GET",), counted=False),
         Route(re.compile(r"/responses/[^/]+/cancel/?$"), "chat", counted=False),
         Route(re.compile(r"/responses/[^/]+(?:/input_items)?/?$"), "other", ("GET", "DELETE")),
@@ -35,7 +38,12 @@ class OpenAIResponses(OpenAIDialect):
 
     def assembler(self, endpoint: Endpoint) -> Assembler | None:
         """Return an assembler of events."""
-        return ResponseAssembler() if endpoint.operation == "chat" else None
+        # A socket's warm-up is no chat, and has the events of one.
+        return None if endpoint.operation == "count_tokens" else ResponseAssembler()
+
+    def socket(self, endpoint: Endpoint, path: str) -> SocketReader | None:
+        """Return a reader of a socket's frames."""
+        return ResponsesSocket(endpoint)
 
     def answer(self, document: Json, head: Head) -> Answer:
         """Read a response."""

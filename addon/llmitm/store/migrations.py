@@ -69,6 +69,13 @@ def m006_throttling(db: Database) -> None:
     db.execute("DROP TABLE rate_limits_without_period")
 
 
+@migrations()
+def m007_sockets(db: Database) -> None:
+    """Which calls came over the same WebSocket."""
+    db.execute("ALTER TABLE calls ADD COLUMN socket_id TEXT")
+    db.execute("CREATE INDEX calls_by_socket ON calls (socket_id) WHERE socket_id IS NOT NULL")
+
+
 _TABLES = (
     """CREATE TABLE calls (
     key INTEGER PRIMARY KEY, -- in the order in which calls ended

@@ -89,6 +89,7 @@ def row(call: Finished) -> Row:
         "notes": _json(notes) if notes else None,
         "model_override": who.model_override,
         "batch_requests": answer.batch.requests if answer.batch else None,
+        "socket_id": exchange.turn.socket_id if exchange.turn else None,
     }
     return columns | facts.columns(charge.basis, columns)
 
