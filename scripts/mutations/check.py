@@ -121,7 +121,10 @@ class Checker:
         except sqlite3.IntegrityError as error:
             yield f"cannot be stored: {error}"
             return
-        if max(record.request_bytes, record.response_bytes) > _LARGEST_READ_BACK:
+        if (
+            max(map(len, (record.request_text or "", record.response_text or "")))
+            > _LARGEST_READ_BACK
+        ):
             return
         for name in ("request", "response"):
             (text,) = self._writer.db.execute(
