@@ -23,6 +23,8 @@ from llmitm.store.writer import Writer
 from llmitm.wire.encodings import decode
 
 _MB = 1024 * 1024
+_LARGEST_READ_BACK = 8 * _MB
+"""SQLite takes twenty times a body's size to put it together, which is not the proxy's memory."""
 _SECONDS = 1.0
 """What any input may take, and as much again for every megabyte."""
 _GIVE_UP_SECONDS = 300
@@ -118,6 +120,11 @@ class Checker:
             self._writer.write([record])
         except sqlite3.IntegrityError as error:
             yield f"cannot be stored: {error}"
+            return
+        if (
+            max(map(len, (record.request_text or "", record.response_text or "")))
+            > _LARGEST_READ_BACK
+        ):
             return
         for name in ("request", "response"):
             (text,) = self._writer.db.execute(

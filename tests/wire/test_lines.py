@@ -59,3 +59,9 @@ def test_an_element_that_is_cut_off_is_left_out() -> None:
 
 def test_brackets_in_strings_do_not_count() -> None:
     assert run(ArrayDecoder(), rb'[{"a": "}\"]["}]', []) == [rb'{"a": "}\"]["}']
+
+
+def test_an_array_without_a_bottom_is_left() -> None:
+    decoder = ArrayDecoder()
+    assert decoder.feed(b'[{"a": 1},' + b"[" * 2_000) == [Frame(b'{"a": 1}')]
+    assert decoder.feed(b"]" * 2_000 + b'{"a": 1}]') == []

@@ -6,6 +6,8 @@ import re
 
 from llmitm.wire.frames import Frame
 
+_DEEPEST = 1_000
+"""Brackets inside each other that are followed; no parser of ours reads as many."""
 _SPECIAL = re.compile(rb'["\\{}\[\]]')
 
 
@@ -67,9 +69,12 @@ class ArrayDecoder:
         self._base = 0
         self._depth = 0
         self._in_string = False
+        self._is_lost = False
 
     def feed(self, data: bytes) -> list[Frame]:
         """Take a piece, return the elements that it completes."""
+        if self._is_lost:
+            return []
         self._buffer += data
         elements: list[Frame] = []
         position = self._scanned
@@ -87,6 +92,10 @@ class ArrayDecoder:
                 self._in_string = not self._in_string
             elif not self._in_string:
                 self._bracket(mark, position, elements)
+                if self._depth > _DEEPEST:
+                    self._is_lost = True
+                    self._buffer.clear()
+                    return elements
         self._scanned = position if match else max(position, len(self._buffer))
         self._drop_seen()
         return elements
