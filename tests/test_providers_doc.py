@@ -1,6 +1,6 @@
 """docs/providers.md: its table is the data's, and who follows its steps has two providers more.
 
-Run as a program it writes the table.
+Run as a program it writes what is made of data.
 """
 
 from __future__ import annotations
@@ -38,6 +38,11 @@ def table() -> str:
     return "\n".join(lines) + "\n"
 
 
+def rate_limit_families() -> str:
+    """Return the families as the page is to name them."""
+    return ", ".join(f"`{name}`" for name in ratelimits.families())
+
+
 def _row(entry: ProviderEntry) -> str:
     hosts = ", ".join(f"`{host}`" for host in entry.hosts[:_MOST_HOSTS])
     if len(entry.hosts) > _MOST_HOSTS:
@@ -61,7 +66,7 @@ def test_the_table_is_that_of_the_data() -> None:
 def test_every_family_of_rate_limits_is_named() -> None:
     match = _FAMILIES.search(PAGE.read_text("utf-8"))
     assert match
-    assert match[0] == ", ".join(f"`{name}`" for name in ratelimits.families())
+    assert match[0] == rate_limit_families(), "python tests/test_providers_doc.py writes them"
 
 
 @pytest.mark.parametrize("field", [name for name in ProviderEntry.model_fields if name != "name"])
@@ -145,4 +150,5 @@ def test_its_module_is_sound(copy: Path) -> None:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(_TABLE.sub(lambda _: table(), PAGE.read_text("utf-8")), "utf-8")
+    written = _TABLE.sub(lambda _: table(), PAGE.read_text("utf-8"))
+    PAGE.write_text(_FAMILIES.sub(lambda _: rate_limit_families(), written), "utf-8")
