@@ -14,6 +14,9 @@ _DEEPEST = 200
 the stack of whoever walks over it.
 """
 
+_BEGINS = '{["-0123456789tfnNI \t\r\n'
+"""What a value, or the white space before it, begins with."""
+
 
 class TooDeep(ValueError):
     """The value is nested more deeply than is read."""
@@ -35,6 +38,8 @@ def parse(text: bytes | str) -> Json:
     # Lone surrogates and a byte order mark, which the standard library lets through.
     if isinstance(text, bytes):
         text = text.decode("utf-8-sig", "surrogatepass")
+    if text[:1] not in _BEGINS:
+        raise ValueError("not JSON")  # told at once: of hostile lines there are millions
     try:
         value = json.loads(text, strict=False)
     except RecursionError:
