@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from llmitm.calls import Endpoint, Json, RateLimit
-from llmitm.providers.fields import count, filled, items, mapping, number
+from llmitm.providers import limit_bodies
+from llmitm.providers.fields import filled, items, mapping
 from llmitm.providers.sockets import SocketFrame, Turn, as_request
 from llmitm.wire.jsontext import parse_or_none
 
@@ -127,7 +128,7 @@ class RealtimeSocket:
         elif kind == TRANSCRIBED:
             return self._transcribed(event, frame)
         elif kind == "rate_limits.updated":
-            self._limits = tuple(_limits(event, frame.at))
+            self._limits = tuple(limit_bodies.of_realtime(event.get("rate_limits"), frame.at))
         elif kind == "error":
             return self._refused(event, frame)
         elif kind.startswith("response."):
@@ -244,14 +245,3 @@ def _without_long(part: Json) -> Json:
         for name, value in part.items()
         if name not in _MEDIA or len(str(value)) <= _LONGEST_MEDIA
     }
-
-
-def _limits(event: dict[str, Json], at: float) -> Sequence[RateLimit]:
-    found = []
-    for limit in map(mapping, items(event.get("rate_limits"))):
-        name, seconds = filled(limit.get("name")), number(limit.get("reset_seconds"))
-        if name:
-            resets_at = at + seconds if seconds is not None else None
-            most, left = count(limit.get("limit")), count(limit.get("remaining"))
-            found.append(RateLimit(name, most, left, resets_at))
-    return found

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from llmitm.calls import Endpoint, Json, Operation
+from llmitm.providers import limit_bodies
 from llmitm.providers.fields import count, filled, mapping
 from llmitm.providers.sockets import SocketFrame, Turn
 from llmitm.wire.jsontext import parse_or_none
@@ -60,7 +61,10 @@ class ResponsesSocket:
             return ()
         turn = waiting[0]
         turn.received(frame, event)
-        if filled(event.get("type")) not in _TERMINAL:
+        kind = filled(event.get("type"))
+        if kind == limit_bodies.CODEX_EVENT:
+            turn.rate_limits = limit_bodies.of_codex(event, frame.at)
+        if kind not in _TERMINAL:
             return ()
         turn.status = count(event.get("status"))
         if response_id:
