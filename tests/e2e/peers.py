@@ -17,9 +17,11 @@ import h2.config
 import h2.connection
 import h2.errors
 import h2.events
+import pytest
 
-from harness import ProxyProcess
+from harness import Kind, ProxyProcess, running_proxy
 from llmitm.demo.certificates import issue
+from llmitm.home import Home
 
 HOST = "api.openai.com"
 _SECONDS = 30
@@ -334,3 +336,15 @@ def client_h2(proxy: ProxyProcess) -> Iterator[H2]:
         yield peer
     finally:
         peer.close()
+
+
+@contextlib.contextmanager
+def both_ends(
+    kind: Kind, folders: pytest.TempPathFactory, protocols: Sequence[str]
+) -> Iterator[tuple[ProxyProcess, Upstream]]:
+    """Run a proxy in front of an upstream that speaks what the proxy asks for; it may not print a traceback."""
+    upstream = Upstream(folders.mktemp("upstream"), list(protocols))
+    with running_proxy(kind, Home(folders.mktemp("proxy") / "llmitm"), upstream) as proxy:
+        yield proxy, upstream
+    assert "Traceback" not in proxy.said()
+    upstream.close()

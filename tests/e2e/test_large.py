@@ -15,9 +15,8 @@ import h2.events
 import pytest
 
 from e2e.large import ANSWER, BLOCK, JSON, LARGE, MIB, WHOLE, Taker, blocks, digest
-from e2e.peers import H2, HOST, Upstream, Wire, client, client_h2
-from harness import ProxyProcess, running_proxy, until
-from llmitm.home import Home
+from e2e.peers import H2, HOST, Upstream, Wire, both_ends, client, client_h2
+from harness import ProxyProcess, until
 
 HEADROOM = 60 * MIB
 """By how much the proxy may grow while it passes `LARGE`: most of it is Python's own slack."""
@@ -31,12 +30,8 @@ AFTER = b'\r\n--XX\r\ncontent-disposition: form-data; name="model"\r\n\r\nwhispe
 
 @pytest.fixture(scope="module")
 def ends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ProxyProcess, Upstream]]:
-    upstream = Upstream(tmp_path_factory.mktemp("upstream"), ["h2", "http/1.1"])
-    folder = Home(tmp_path_factory.mktemp("proxy") / "llmitm")
-    with running_proxy("llmitm", folder, upstream) as proxy:
-        yield proxy, upstream
-    assert "Traceback" not in proxy.said()
-    upstream.close()
+    with both_ends("llmitm", tmp_path_factory, ["h2", "http/1.1"]) as ends:
+        yield ends
 
 
 @pytest.fixture

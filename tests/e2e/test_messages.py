@@ -15,7 +15,7 @@ import h2.events
 import pytest
 import zstandard
 
-from e2e.peers import H2, HOST, Upstream, Wire, client, client_h2
+from e2e.peers import H2, HOST, Upstream, Wire, both_ends, client, client_h2
 from harness import ProxyProcess, running_proxy, until
 from llmitm.home import Home
 
@@ -32,12 +32,8 @@ def ends(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[ProxyProcess, Upstream]]:
     """Both kinds of proxy, in front of an upstream that speaks what the proxy asks for."""
-    upstream = Upstream(tmp_path_factory.mktemp("upstream"), ["h2", "http/1.1"])
-    folder = Home(tmp_path_factory.mktemp("proxy") / "llmitm")
-    with running_proxy(request.param, folder, upstream) as proxy:
-        yield proxy, upstream
-    assert "Traceback" not in proxy.said()
-    upstream.close()
+    with both_ends(request.param, tmp_path_factory, ["h2", "http/1.1"]) as ends:
+        yield ends
 
 
 @pytest.fixture

@@ -10,9 +10,8 @@ import h2.errors
 import h2.events
 import pytest
 
-from e2e.peers import H2, Closed, Upstream, client_h2
-from harness import ProxyProcess, running_proxy
-from llmitm.home import Home
+from e2e.peers import H2, Closed, Upstream, both_ends, client_h2
+from harness import ProxyProcess
 
 CHAT = "/v1/chat/completions"
 STREAMS = 50
@@ -27,12 +26,8 @@ EVENTS = [("content-type", "text/event-stream")]
 def ends(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[ProxyProcess, Upstream]]:
-    upstream = Upstream(tmp_path_factory.mktemp("upstream"), ["h2"])
-    folder = Home(tmp_path_factory.mktemp("proxy") / "llmitm")
-    with running_proxy(request.param, folder, upstream) as proxy:
-        yield proxy, upstream
-    assert "Traceback" not in proxy.said()
-    upstream.close()
+    with both_ends(request.param, tmp_path_factory, ["h2"]) as ends:
+        yield ends
 
 
 def event(text: str, **more: object) -> bytes:
