@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from exchanged import exchanged
 from llmitm.calls import Answer, Endpoint, Exchange, Finished, Headers, Json, Prompt
 from llmitm.jobs import Jobs, Once
 from llmitm.providers import hosts
@@ -64,25 +64,8 @@ def called(
     headers: Headers = (),
     status: int = 200,
 ) -> Finished:
-    host, _, path = url.partition("/")
-    body = json.dumps(request).encode() if request is not None else b""
-    record = reader.read(
-        Exchange(
-            id="01J",
-            started_at=1_780_000_000.0,
-            method="POST" if body else "GET",
-            scheme="https",
-            host=host,
-            port=443,
-            path="/" + path,
-            request_headers=[("content-type", "application/json")],
-            request_body=body,
-            status=status,
-            response_headers=[("content-type", "application/json"), *headers],
-            chunks=[json.dumps(answer).encode()],
-            chunk_times=[1.0],
-        )
-    )
+    asked = exchanged(url, answer, request, headers, status, started_at=1_780_000_000.0)
+    record = reader.read(asked)
     assert not reader.faults, record.notes
     return record
 

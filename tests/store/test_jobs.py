@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from exchanged import exchanged
 from llmitm import pricing
 from llmitm.calls import Exchange, Finished, Json
 from llmitm.jobs import JobId
@@ -58,33 +58,13 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "llmitm.db"
 
 
-def exchange(url: str, answer: Json, request: Json = None) -> Exchange:
-    host, _, rest = url.partition("/")
-    body = json.dumps(request).encode() if request is not None else b""
-    return Exchange(
-        id="",
-        started_at=1_795_176_000.0,
-        method="POST" if body else "GET",
-        scheme="https",
-        host=host,
-        port=443,
-        path="/" + rest,
-        request_headers=[("content-type", "application/json")],
-        request_body=body,
-        status=200,
-        response_headers=[("content-type", "application/json")],
-        chunks=[json.dumps(answer).encode()],
-        chunk_times=[1.0],
-    )
-
-
 USAGE = {"prompt_tokens": 1_000, "completion_tokens": 0}
 BODY = {"object": "chat.completion", "model": "m", "choices": [], "usage": USAGE}
 RESULT = {"custom_id": "r", "response": {"status_code": 200, "body": BODY}, "error": None}
 
 
 def results(file: str = "file-1") -> Exchange:
-    return exchange(f"api.openai.com/v1/files/{file}/content", RESULT)
+    return exchanged(f"api.openai.com/v1/files/{file}/content", RESULT)
 
 
 def response(status: str, request: Json = None) -> Exchange:
@@ -99,7 +79,7 @@ def response(status: str, request: Json = None) -> Exchange:
         "usage": usage,
     }
     name = "" if request else "/resp_1"
-    return exchange(f"api.openai.com/v1/responses{name}", document, request)
+    return exchanged(f"api.openai.com/v1/responses{name}", document, request)
 
 
 class Proxy:
@@ -175,9 +155,9 @@ def test_what_was_asked_is_found_in_the_log_after_a_restart(path: Path, table: P
     queued = {"status": "IN_QUEUE", "request_id": "f1", "response_url": "https://x"}
     film = {"request_id": "f1", "video": {"url": "https://x"}, "duration": 5}
     for seen in (
-        exchange("queue.fal.run/acme/text-to-video", queued, asked),
-        exchange("queue.fal.run/acme/text-to-video/requests/f1", film),
-        exchange("queue.fal.run/acme/text-to-video/requests/f1", film),
+        exchanged("queue.fal.run/acme/text-to-video", queued, asked),
+        exchanged("queue.fal.run/acme/text-to-video/requests/f1", film),
+        exchanged("queue.fal.run/acme/text-to-video/requests/f1", film),
     ):
         started = Proxy(path, table)
         with closing(started.writer):
