@@ -11,7 +11,7 @@ ODD: st.SearchStrategy[Json] = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2)
     ),
-    max_leaves=4,
+    max_leaves=5,
 )
 TEXT = st.text(max_size=4)
 INDEX = st.integers(0, 2)

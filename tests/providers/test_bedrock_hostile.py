@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmitm.calls import Answer, Endpoint, Json
+from llmitm.calls import Endpoint, Json
 from llmitm.providers.base import Dialect, Head
 from llmitm.providers.dialects import dialects
+from providers.checks import is_put_together, is_read
 from providers.odd import INDEX, ODD, TEXT, shape, some
 
 _USAGE = shape(
@@ -91,9 +92,7 @@ def _head(dialect: Dialect, document: Json, status: int) -> Head:
 @settings(max_examples=100)
 @given(document=_BODY | ODD, status=st.sampled_from([200, 500]))
 def test_any_document_is_read(dialect: Dialect, document: Json, status: int) -> None:
-    answer = dialect.answer(document, _head(dialect, document, status))
-    assert answer.document is document
-    assert all(call.name and isinstance(call.arguments, str) for call in answer.tool_calls)
+    is_read(dialect, document, _head(dialect, document, status))
 
 
 @pytest.mark.parametrize("dialect", _ALL)
@@ -107,10 +106,5 @@ def test_any_stream_is_put_together(
     assert assembler is not None
     payloads = family | family.map(_chunk) | st.just(_chunk(_METRICS)) | shape(bytes=TEXT)
     names = st.sampled_from([*_NAMES, *_LATER])
-    for payload, name in data.draw(st.lists(st.tuples(payloads, names), max_size=6)):
-        assert assembler.add(payload, name) in (True, False)
-
-    def read() -> Answer:
-        return dialect.answer(assembler.document(), head)
-
-    assert repr(read()) == repr(read())  # by text, for NaN does not equal itself
+    events = data.draw(st.lists(st.tuples(payloads, names), max_size=6))
+    is_put_together(dialect, assembler, events, head)
