@@ -80,6 +80,26 @@ class SocketTurn:
     """Of the time that the socket was open, what falls to this turn; None where that is not charged."""
 
 
+@dataclass(frozen=True, slots=True)
+class CacheUse:
+    """What the cache had to do with a call that it was asked for."""
+
+    state: Literal["hit", "miss"]
+    source_id: str | None = None
+    """The call that a hit's answer comes from, where that is known."""
+    bucket_index: int = 0
+    shared: bool = False
+    """True where the answer came from an identical call that was in flight at the same time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why llmitm itself refused a call: it then has the outcome `blocked`."""
+
+    error_type: str
+    message: str
+
+
 @dataclass(slots=True)
 class Exchange:
     """One request and what came back, as bytes on the wire with the time of each chunk."""
@@ -130,6 +150,21 @@ class Exchange:
     """Frames of a socket that passed unread, because too much was waiting to be read."""
     turn: SocketTurn | None = None
     """Set where it is a turn of a WebSocket: the request that began it, and its events as JSON lines."""
+    earlier: list[Exchange] = field(default_factory=list)
+    """The attempts of this call that failed before this one, in order."""
+    waited_ms: float | None = None
+    """How long was waited before this attempt, where it is not the first."""
+    fallback_index: int | None = None
+    """Which of its fallbacks answered, from 0; None where it is who was asked first."""
+    asked_provider: str | None = None
+    asked_model: str | None = None
+    """What the client asked for, where llmitm sent the call elsewhere or with another model."""
+    cache: CacheUse | None = None
+    """None where the cache was not asked."""
+    refusal: Refusal | None = None
+    """Set where llmitm answered with a refusal of its own."""
+    notes: list[str] = field(default_factory=list)
+    """What llmitm did with the call, or could not do."""
 
 
 @dataclass(frozen=True, slots=True)

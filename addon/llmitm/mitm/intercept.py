@@ -16,6 +16,7 @@ from mitmproxy.connection import Client, ConnectionState
 from llmitm.callers.connections import Told
 from llmitm.calls import Exchange, header
 from llmitm.ids import new_id
+from llmitm.mitm.flights import Flight, arrive, depart, flight_of
 from llmitm.mitm.gateway import TAGS
 from llmitm.mitm.guard import guarded
 from llmitm.mitm.sockets import Sockets
@@ -33,7 +34,6 @@ from llmitm.providers.hosts import HostTable
 from llmitm.tags import decode as decode_userinfo
 from llmitm.wire.uploads import Kept
 
-_EXCHANGE = "llmitm_exchange"
 _BY_LINES = "llmitm_by_lines"
 _ASK_USAGE = "llmitm_ask_usage"
 _REQUEST_ID = "helicone-request-id"
@@ -93,7 +93,7 @@ class Intercept:
         if _take_off_control_headers(request):
             told = header(exchange.request_headers, _REQUEST_ID)
             exchange.request_id = request_id(told) or str(uuid4())
-        flow.metadata[_EXCHANGE] = exchange
+        depart(flow, Flight(exchange, entry, endpoint))
         self.in_flight += 1
         if self._sockets is not None and (refusal := self._sockets.refusal(endpoint, request)):
             flow.response, exchange.chunks = refusal, [refusal.content or b""]
@@ -124,11 +124,10 @@ class Intercept:
     @guarded
     async def request(self, flow: http.HTTPFlow) -> None:
         """Keep the body; ask for the usage of a stream that would come without."""
-        exchange: Exchange | None = flow.metadata.get(_EXCHANGE)
-        if exchange is None:
+        flight = flight_of(flow)
+        if flight is None or flow.request.stream:
             return
-        if flow.request.stream:
-            return
+        exchange = flight.exchange
         body = exchange.request_body = flow.request.raw_content or b""
         if not flow.metadata.pop(_ASK_USAGE, False) or _is_signed(flow.request):
             return
@@ -153,11 +152,12 @@ class Intercept:
         response = flow.response
         if response is None:
             return
-        exchange: Exchange | None = flow.metadata.get(_EXCHANGE)
-        if exchange is None:
+        flight = flight_of(flow)
+        if flight is None:
             if flow.request.stream is True:
                 response.stream = True
             return
+        exchange = flight.exchange
         exchange.status = response.status_code
         exchange.response_headers = _headers(response.headers)
         if exchange.first_byte_ms is None:
@@ -186,8 +186,9 @@ class Intercept:
     def error(self, flow: http.HTTPFlow) -> None:
         """The exchange broke: the client hung up, or the provider did."""
         message = flow.error.msg if flow.error else "unknown"
-        exchange: Exchange | None = flow.metadata.get(_EXCHANGE)
-        if exchange is not None:
+        flight = flight_of(flow)
+        if flight is not None:
+            exchange = flight.exchange
             exchange.error_message = message
             if _client_is_gone(flow, message):
                 exchange.ending = "client_gone"
@@ -198,9 +199,9 @@ class Intercept:
     @guarded
     def websocket_start(self, flow: http.HTTPFlow) -> None:
         """The handshake is over."""
-        exchange: Exchange | None = flow.metadata.get(_EXCHANGE)
-        if exchange is not None and self._sockets is not None:
-            self._sockets.start(flow, exchange)
+        flight = flight_of(flow)
+        if flight is not None and self._sockets is not None:
+            self._sockets.start(flow, flight.exchange)
 
     @guarded
     def websocket_message(self, flow: http.HTTPFlow) -> None:
@@ -216,9 +217,10 @@ class Intercept:
         self._finish(flow)
 
     def _finish(self, flow: http.HTTPFlow) -> None:
-        exchange: Exchange | None = flow.metadata.pop(_EXCHANGE, None)
-        if exchange is None:
+        flight = arrive(flow)
+        if flight is None:
             return
+        exchange = flight.exchange
         self.in_flight -= 1
         if isinstance(flow.request.stream, RequestTee):
             flow.request.stream.settle()

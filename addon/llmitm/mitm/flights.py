@@ -1,0 +1,41 @@
+"""A call on its way through the proxy: all that is known and has been decided of it, kept with its flow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mitmproxy import http
+
+from llmitm.calls import Endpoint, Exchange
+from llmitm.policy.directives import NOTHING, Directives
+from llmitm.providers.hosts import ProviderEntry
+
+_FLIGHT = "llmitm_flight"
+
+
+@dataclass(slots=True)
+class Flight:
+    """A call from its headers to its last byte. Changed on the event loop only."""
+
+    exchange: Exchange
+    entry: ProviderEntry
+    endpoint: Endpoint
+    """Who is asked, for what, in which dialect; after a fallback, who was asked last."""
+    directives: Directives = NOTHING
+
+
+def flight_of(flow: http.HTTPFlow) -> Flight | None:
+    """Return the call that a flow is; None where it is none, or has ended."""
+    flight: Flight | None = flow.metadata.get(_FLIGHT)
+    return flight
+
+
+def depart(flow: http.HTTPFlow, flight: Flight) -> None:
+    """Begin a call."""
+    flow.metadata[_FLIGHT] = flight
+
+
+def arrive(flow: http.HTTPFlow) -> Flight | None:
+    """End a call, once."""
+    flight: Flight | None = flow.metadata.pop(_FLIGHT, None)
+    return flight
