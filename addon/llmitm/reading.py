@@ -121,7 +121,7 @@ class Reader:
         attempts: Sequence[Attempt] = step("attempts", lambda: self._attempts(exchange), ())
         turn = exchange.turn
         limits: Sequence[RateLimit] = step(
-            "rate limits", lambda: self._rate_limits(exchange, answer), ()
+            "rate limits", lambda: self._all_rate_limits(exchange, answer), ()
         )
         wait = step("wait", lambda: _wait(exchange, answer) if outcome == "error" else None, None)
         if self._is_estimated(exchange, endpoint, answer, outcome):
@@ -198,6 +198,12 @@ class Reader:
             return Endpoint("unknown", "other", None)
         found = self._hosts.endpoint(entry, exchange.method, exchange.path)
         return found or Endpoint(entry.name, "other", None)
+
+    def _all_rate_limits(self, exchange: Exchange, answer: Answer) -> Sequence[RateLimit]:
+        """Return what the last attempt told, after what those before told that asked the same host."""
+        before = (each for each in exchange.earlier if each.host == exchange.host)
+        told = [limit for each in before for limit in self._rate_limits(each, Answer())]
+        return [*told, *self._rate_limits(exchange, answer)]
 
     def _rate_limits(self, exchange: Exchange, answer: Answer) -> Sequence[RateLimit]:
         if exchange.turn is not None:
@@ -299,6 +305,11 @@ def _batch(endpoint: Endpoint, exchange: Exchange, answer: Answer, notes: list[s
 def _lacks_output(answer: Answer) -> bool:
     """Return whether usage was reported without its output: a stream that broke off has only the prompt's."""
     return answer.usage.output_tokens is None and answer.text is not None
+
+
+def read_prompt(exchange: Exchange, endpoint: Endpoint) -> Prompt:
+    """Return what a request asks for."""
+    return _prompt(by_name(endpoint.dialect) if endpoint.dialect else None, exchange, endpoint)
 
 
 def _prompt(dialect: Dialect | None, exchange: Exchange, endpoint: Endpoint) -> Prompt:

@@ -23,7 +23,7 @@ _TRANSIENT = frozenset({408, 429, 500, 502, 503, 504, 522, 524, 529})
 _CONFLICT = 409
 _LOCKS = frozenset({"openai", "azure", "anthropic"})
 """Who answers 409 where it could not get a lock in time; their SDKs try such a call again.
-https://github.com/openai/openai-python/blob/main/src/openai/_base_client.py (read 2026-11-28)
+https://github.com/openai/openai-python/blob/main/src/openai/_base_client.py (read 2026-11-26)
 """
 _LOCK_WORDS = re.compile(r"\block|time[ -]?out|timed out|try again|retry", re.IGNORECASE)
 _TYPES: dict[str, int] = {
@@ -209,7 +209,7 @@ def _used_up(failure: Failure) -> str | None:
 def _used_up_at_google(error: dict[str, Json]) -> str | None:
     """Return which quota is gone for today. Google's words are the same for that of a minute.
 
-    https://ai.google.dev/gemini-api/docs/rate-limits (read 2026-11-28)
+    https://ai.google.dev/gemini-api/docs/rate-limits (read 2026-11-26)
     """
     details = [mapping(detail) for detail in items(error.get("details"))]
     failed = [each for each in details if _GOOGLE_QUOTA in (filled(each.get("@type")) or "")]
