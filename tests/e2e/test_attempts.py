@@ -260,7 +260,7 @@ def test_connections_that_fail_are_tried_again(
     assert len(script.asked) == 1
     row = proxy.wait_for_rows()[0]
     assert (row["attempts"], row["outcome"]) == (3, "ok")
-    query = "SELECT error_type FROM earlier_attempts JOIN calls ON key = call_key WHERE id = ?"
+    query = "SELECT error_type FROM attempts WHERE call_id = ? AND status IS NULL"
     assert proxy.query(query, (row["id"],)) == [("no_answer",), ("no_answer",)]
 
 

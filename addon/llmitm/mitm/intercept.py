@@ -31,7 +31,7 @@ from llmitm.policy.control import (
     signed_headers,
     without_helicone_key,
 )
-from llmitm.policy.rules import Rules
+from llmitm.policy.rules import NO_RULES, Rules
 from llmitm.providers.dialects import by_name
 from llmitm.providers.hosts import HostTable
 from llmitm.reading import read_prompt
@@ -52,7 +52,7 @@ class Intercept:
         hosts: HostTable,
         tunnel: Tunnel,
         submit: Callable[[Exchange], None],
-        rules: Rules,
+        rules: Rules = NO_RULES,
         ask_usage: bool = True,
         caller: Callable[[Client], Told | None] = lambda _: None,
         sockets: Sockets | None = None,

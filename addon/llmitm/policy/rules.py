@@ -110,6 +110,10 @@ class Rules:
                 yield switches
 
 
+NO_RULES = Rules(Switches(), (), ())
+"""What holds where nothing is set: a call's own headers, and nothing else."""
+
+
 def _matchers(rule: Rule) -> Iterator[_Matcher]:
     """Return the tests of a rule, those first for which the body need not be read."""
     if rule.provider is not None:
