@@ -20,7 +20,7 @@ from llmitm.mitm.flights import Flight, arrive, depart, flight_of
 from llmitm.mitm.gateway import TAGS
 from llmitm.mitm.guard import guarded
 from llmitm.mitm.sockets import Sockets
-from llmitm.mitm.tee import LONGEST_KEPT, OVERFLOW, RequestTee, ResponseTee
+from llmitm.mitm.tee import KEEP_WHOLE, LONGEST_KEPT, OVERFLOW, RequestTee, ResponseTee
 from llmitm.mitm.tunnel import Tunnel
 from llmitm.policy import bodies, usage_chunk
 from llmitm.policy.control import (
@@ -170,7 +170,9 @@ class Intercept:
         response.stream = ResponseTee(
             exchange,
             remover,
-            bodies.kept_of_response(kind, LONGEST_KEPT),
+            LONGEST_KEPT
+            if flow.metadata.get(KEEP_WHOLE)
+            else bodies.kept_of_response(kind, LONGEST_KEPT),
             to_file=_BY_LINES in flow.metadata and not bodies.is_media(kind),
         )
         if exchange.request_id:
