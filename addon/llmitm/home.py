@@ -24,6 +24,11 @@ class Home:
         return self.folder / "llmitm.db"
 
     @property
+    def cache(self) -> Path:
+        """Answers that are kept to be given again, SQLite."""
+        return self.folder / "cache.db"
+
+    @property
     def ca(self) -> Path:
         """mitmproxy's confdir: our CA with its key, kept apart from the user's own `~/.mitmproxy`."""
         return self.folder / "ca"

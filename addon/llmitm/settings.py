@@ -92,6 +92,13 @@ class SocketSettings(_Section):
     """Refuse those to the Responses API, so that Codex and Copilot make their calls over HTTP."""
 
 
+class CacheSettings(_Section):
+    """The answers that are kept to be given again."""
+
+    size_mb: Annotated[int, Field(ge=1)] = 1024
+    """What was not used for longest goes when there is more."""
+
+
 class CallerSettings(_Section):
     """What is kept of the programs that make calls on this machine."""
 
@@ -108,6 +115,7 @@ class Settings(_Section):
     log: LogSettings = LogSettings()
     streams: StreamSettings = StreamSettings()
     sockets: SocketSettings = SocketSettings()
+    cache: CacheSettings = CacheSettings()
     callers: CallerSettings = CallerSettings()
     defaults: Switches = Switches()
     """What holds for calls that say nothing else."""
@@ -122,6 +130,7 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "log": LogSettings,
     "streams": StreamSettings,
     "sockets": SocketSettings,
+    "cache": CacheSettings,
     "callers": CallerSettings,
     "defaults": Switches,
 }

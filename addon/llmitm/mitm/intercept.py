@@ -21,7 +21,7 @@ from llmitm.mitm.flights import Flight, arrive, depart, flight_of
 from llmitm.mitm.gateway import TAGS
 from llmitm.mitm.guard import guarded
 from llmitm.mitm.sockets import Sockets
-from llmitm.mitm.tee import LONGEST_KEPT, OVERFLOW, RequestTee, ResponseTee
+from llmitm.mitm.tee import KEEP_WHOLE, LONGEST_KEPT, OVERFLOW, RequestTee, ResponseTee
 from llmitm.mitm.tunnel import Tunnel
 from llmitm.mitm.warned import Warned
 from llmitm.policy import bodies, usage_chunk
@@ -149,8 +149,6 @@ class Intercept:
         self._warned.warn(directives.notes)
         if directives.retry or directives.fallback or directives.rate_limit:
             flight.prompt = facts.prompt
-        if directives.cache and not _is_signed(flow.request):
-            flow.request.headers.pop("cache-control", None)  # it was for us
 
     async def ask_usage(self, flow: http.HTTPFlow) -> None:
         """Ask for the usage of a stream that would come without, of who is asked now."""
@@ -205,7 +203,9 @@ class Intercept:
         response.stream = ResponseTee(
             exchange,
             remover,
-            bodies.kept_of_response(kind, LONGEST_KEPT),
+            LONGEST_KEPT
+            if flow.metadata.get(KEEP_WHOLE)
+            else bodies.kept_of_response(kind, LONGEST_KEPT),
             to_file=_BY_LINES in flow.metadata and not bodies.is_media(kind),
         )
         if exchange.request_id:

@@ -39,10 +39,10 @@ from mitmproxy.proxy.layers.http._events import (
     ResponseTrailers,
 )
 
+from llmitm.mitm.answering import PACING
+
 COURSE = "llmitm_course"
 """Key of the flow's metadata for the `Course` of a call that may be sent again."""
-PACING = "llmitm_pacing"
-"""Key for the pieces of a response that is replayed: bytes, and the seconds to wait before them."""
 PAUSE = "llmitm_pause"
 """Key for the seconds that `llm_pause` is to wait."""
 
