@@ -29,6 +29,11 @@ class Home:
         return self.folder / "cache.db"
 
     @property
+    def allowances(self) -> Path:
+        """What is left of the user's own rate limits, SQLite."""
+        return self.folder / "allowances.db"
+
+    @property
     def ca(self) -> Path:
         """mitmproxy's confdir: our CA with its key, kept apart from the user's own `~/.mitmproxy`."""
         return self.folder / "ca"
