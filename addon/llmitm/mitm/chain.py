@@ -72,7 +72,7 @@ def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = Fal
         callers,  # who makes it
         intercept,  # the call itself
         *_answering(home, settings),  # what need not go upstream
-        allowances,  # the user's own rate limits, which an answer of the cache does not use
+        allowances,  # what may not: beyond a limit of the user's own
         attempts,  # tries it again, or elsewhere
         Dispatch(),  # finds handlers faster than stock mitmdump does
         console,  # last: closes the log when all is over
