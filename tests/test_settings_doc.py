@@ -13,6 +13,7 @@ from pydantic_core import PydanticUndefined
 from harness import ROOT
 from llmitm.providers.hosts import ProviderEntry
 from llmitm.settings import (
+    CacheSettings,
     CallerSettings,
     LogSettings,
     ProxySettings,
@@ -28,6 +29,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "log": LogSettings,
     "streams": StreamSettings,
     "sockets": SocketSettings,
+    "cache": CacheSettings,
     "callers": CallerSettings,
     "provider": ProviderEntry,
 }
