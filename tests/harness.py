@@ -98,6 +98,12 @@ class ProxyProcess:
         """Return the calls since `forget` was last called."""
         return self.all_rows()[self._seen :]
 
+    def query(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Return what a query finds in the log."""
+        uri = f"file:{self.home.database}?mode=ro"
+        with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=10)) as database:
+            return database.execute(sql, values).fetchall()
+
     def forget(self) -> None:
         """Let `rows` begin after all calls that were made until now.
 

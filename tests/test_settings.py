@@ -57,7 +57,7 @@ def test_reads_what_is_there(home: Home) -> None:
         ("[proxy]\nprt = 1", "proxy.prt is not known; here may stand port, listen"),
         (
             "[proxi]\nport = 1",
-            "proxi is not known; here may stand proxy, log, streams, sockets, callers, provider",
+            "proxi is not known; here may stand proxy, log, streams, sockets, callers, defaults, rule, provider",
         ),
         ("proxy = 3", "proxy = 3: allowed is a table"),
         (
@@ -79,6 +79,43 @@ def test_reads_what_is_there(home: Home) -> None:
             "[[provider]]\nname = 'x'\nhosts = ['a']\ndialects = ['openai', 'klingon']",
             "provider[1].dialects = 'klingon': allowed is ",
         ),
+        ("[streams]\nhold_seconds = -1", "streams.hold_seconds = -1: allowed is greater than"),
+        (
+            "[defaults]\ncache_max_age = '7y'",
+            "defaults.cache_max_age = '7y': allowed is seconds, or a number with ms, s, m, h, d or w",
+        ),
+        ("[defaults]\ncache_max_age = '400d'", "defaults.cache_max_age = '400d': allowed"),
+        ("[defaults]\ncach = true", "defaults.cach is not known; here may stand cache, cache_read"),
+        ("[defaults]\nretries = 21", "defaults.retries = 21: allowed is less than or equal to 20"),
+        ("[defaults]\nrate_limit = '9;w=1'", "defaults.rate_limit = '9;w=1': allowed is QUOTA;w="),
+        ("[defaults]\nrate_limit = 9", "defaults.rate_limit = 9: allowed is a text"),
+        ("[defaults]\nfallback_codes = [3]", "defaults.fallback_codes = [3]: allowed is statuses"),
+        (
+            "[defaults]\nfallback_codes = '429'",
+            "defaults.fallback_codes = '429': allowed is a list",
+        ),
+        (
+            "[defaults]\nfallback_models = ['']",
+            "defaults.fallback_models[1] = '': allowed is a text",
+        ),
+        (
+            "[defaults]\nfallbacks = [{url = 'sk-secret'}]",
+            "defaults.fallbacks = […]: allowed is in entry 1 only target-url, headers",
+        ),
+        ("[defaults]\ntarget_url = 'x'", "defaults.target_url = 'x': allowed is https://host"),
+        (
+            "[defaults]\ncache_pace = 'fast'",
+            "defaults.cache_pace = 'fast': allowed is 'at_once' or",
+        ),
+        ("[[rule]]\nmodl = 'x'", "rule[1].modl is not known; here may stand cache, "),
+        ("[[rule]]\n[[rule]]\nmodel = 3", "rule[2].model = 3: allowed is a pattern"),
+        ("[[rule]]\nmodel = []", "rule[1].model = []: allowed is a pattern"),
+        ("[[rule]]\nproperty.a = ''", "rule[1].property.a = '': allowed is a pattern"),
+        (
+            "[[rule]]\nproperty = {a = 'x', A = 'y'}",
+            "rule[1].property = {'a': ",
+        ),
+        ("rule = 3", "rule = 3: allowed is a list of tables"),
         ("port = ", "is no TOML"),
     ],
 )
@@ -121,3 +158,20 @@ def test_a_variable_goes_before_the_file(home: Home) -> None:
 def test_an_error_names_the_variable(home: Home) -> None:
     with pytest.raises(SettingsError, match=r"^variable LLMITM_PROXY_PORT: proxy.port = 'x'"):
         load(home, {"LLMITM_PROXY_PORT": "x"})
+
+
+def test_a_variable_sets_a_default(home: Home) -> None:
+    write(home, "[defaults]\nretry = true\ncache_max_age = 60")
+    environ = {
+        "LLMITM_DEFAULTS_CACHE": "true",
+        "LLMITM_DEFAULTS_CACHE_MAX_AGE": "1h",
+        "LLMITM_DEFAULTS_FALLBACK_MODELS": '["a", "b/openai"]',
+        "LLMITM_DEFAULTS_RATE_LIMIT": "100;w=60",
+    }
+    defaults = load(home, environ).defaults
+    assert (defaults.cache, defaults.cache_max_age, defaults.retry) == (True, 3600, True)
+    assert defaults.fallback_models == ("a", "b/openai")
+    assert defaults.rate_limit is not None
+    assert defaults.rate_limit.window == 60
+    with pytest.raises(SettingsError, match=r"^variable LLMITM_DEFAULTS_RETRIES: defaults.retries"):
+        load(home, {"LLMITM_DEFAULTS_RETRIES": "many"})

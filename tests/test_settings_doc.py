@@ -11,6 +11,10 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from harness import ROOT
+from llmitm.policy import asked
+from llmitm.policy.directives import Directives
+from llmitm.policy.rules import Rule
+from llmitm.policy.switches import Switches, directives, layer, merged
 from llmitm.providers.hosts import ProviderEntry
 from llmitm.settings import (
     CallerSettings,
@@ -31,13 +35,20 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "callers": CallerSettings,
     "provider": ProviderEntry,
 }
+OPEN: dict[str, type[BaseModel]] = {"defaults": Switches, "rule": Rule}
+"""Sections whose keys are open where they are not set."""
+
+
+def text_of(section: str) -> str:
+    """Return what stands under a section's heading."""
+    match = re.search(rf"^## `\[+{section}\]+`.*?(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL)
+    assert match, f"no heading for [{section}]"
+    return match[0]
 
 
 def documented(section: str) -> dict[str, str]:
-    """Return the defaults that stand in the table under a section's heading."""
-    match = re.search(rf"^## `\[+{section}\]+`.*?(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL)
-    assert match, f"no heading for [{section}]"
-    return dict(re.findall(r"^\| `(\w+)` \| (.+?) \|", match[0], re.MULTILINE))
+    """Return the defaults that stand in the table of a section."""
+    return dict(re.findall(r"^\| `(\w+)` \| (.+?) \|", text_of(section), re.MULTILINE))
 
 
 def default(model: type[BaseModel], key: str) -> str:
@@ -59,10 +70,46 @@ def test_every_key_with_its_default(section: str, model: type[BaseModel]) -> Non
 
 
 def test_every_section() -> None:
-    assert set(Settings.model_fields) == set(SECTIONS)
+    assert set(Settings.model_fields) == {*SECTIONS, *OPEN}
 
 
-def test_the_example_can_be_used() -> None:
-    [example] = re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL)
-    assert set(tomllib.loads(example)) <= set(SECTIONS)
-    assert parse(Path("docs/settings.md"), example) != Settings()
+def test_every_switch_and_what_holds_without_it() -> None:
+    said = documented("defaults")
+    assert list(said) == list(Switches.model_fields)
+    values = {key: value.strip("`") for key, value in said.items() if value.startswith("`")}
+    assert set(said) - set(values) == {
+        "cache_read",
+        "cache_save",
+        "cache_seed",
+        "rate_limit",
+        "target_url",
+    }
+    usual = "[defaults]\ncache = true\nretry = true\nfallback_models = ['m']\n"
+    for key, value in values.items():
+        if key == "fallbacks":
+            assert value == "[]"
+        elif value == "false" or key == "fallback_models":
+            assert what_holds(f"[defaults]\n{key} = {value}") == Directives()
+        else:
+            assert what_holds(f"{usual}{key} = {value}") == what_holds(usual), key
+
+
+def what_holds(text: str) -> Directives:
+    defaults = parse(Path("docs/settings.md"), text).defaults
+    return directives(merged([layer(defaults)]), ())
+
+
+def test_every_pattern_of_a_rule() -> None:
+    assert set(documented("rule")) == set(Rule.model_fields) - set(Switches.model_fields)
+    assert set(documented("rule").values()) == {"none"}
+
+
+def test_every_header_that_has_a_switch() -> None:
+    named = set(re.findall(r"^\| `\w+` \| [^|]+ \| `([\w-]+)", text_of("defaults"), re.MULTILINE))
+    assert named == {*asked.NAMES, "Cache-Control"} - {"Helicone-OpenAI-Api-Base"}
+
+
+def test_the_examples_can_be_used() -> None:
+    for example in re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL):
+        assert set(tomllib.loads(example)) <= {*SECTIONS, *OPEN}
+        assert parse(Path("docs/settings.md"), example) != Settings()

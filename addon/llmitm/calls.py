@@ -153,7 +153,9 @@ class Exchange:
     earlier: list[Exchange] = field(default_factory=list)
     """The attempts of this call that failed before this one, in order."""
     waited_ms: float | None = None
-    """How long was waited before this attempt, where it is not the first."""
+    """How long was waited after this attempt, where another one followed."""
+    retried_ms: float | None = None
+    """Milliseconds from `started_at` to the last attempt, where it is not the first."""
     fallback_index: int | None = None
     """Which of its fallbacks answered, from 0; None where it is who was asked first."""
     asked_provider: str | None = None
@@ -366,6 +368,23 @@ class Identity:
     """What was wrong or without effect in the control headers."""
 
 
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A try of a call that failed and was followed by another one."""
+
+    provider: str
+    host: str
+    model: str | None
+    started_at: float
+    """Seconds since the epoch, UTC."""
+    status: int | None
+    error_type: str | None
+    error_message: str | None
+    latency_ms: float | None
+    waited_ms: float | None
+    """How long was waited after it."""
+
+
 @dataclass(slots=True)
 class Finished:
     """A call that has ended, read and priced: the record that is stored, shown and explained."""
@@ -391,6 +410,10 @@ class Finished:
     """The response body as it is to be stored: decoded text, or the document put together of a stream."""
     request_bytes: int = 0
     response_bytes: int = 0
+    attempts: Sequence[Attempt] = ()
+    """Those before the last, which is told by the call itself."""
+    saved_usd: Decimal | None = None
+    """What an answer out of the cache would have cost; None where there was none, or it has no price."""
     client_retry: int | None = None
     """The number the client's SDK gives to its own retry; 0 is the first try."""
     notes: Sequence[str] = ()

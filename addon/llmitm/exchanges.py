@@ -1,14 +1,15 @@
-"""Recorded exchanges out of files: JSON lines, one exchange a line, or HAR as browsers and proxies export it.
+"""Recorded exchanges in files: JSON lines, one exchange a line, which are read and written, or HAR as browsers and
+proxies export it.
 
 What cannot be read is given back as a fault with its place; the rest of the file is read all the same.
 """
 
 from __future__ import annotations
 
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from itertools import chain
+from itertools import accumulate, chain
 from math import isfinite
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -48,6 +49,48 @@ def read(lines: Iterable[bytes], name: str, now: float) -> Iterator[Exchange | F
         yield _read_one(entry, f"{name}: entry {number}", now, _from_har)
 
 
+def to_line(exchange: Exchange) -> str:
+    """Return an exchange as a line of a file, without its end; `read` gives the same exchange back.
+
+    What the proxy alone knows of it (who called, what was tried before) is not in it.
+    """
+    default_port = 443 if exchange.scheme == "https" else 80
+    document: dict[str, Json] = {
+        "id": exchange.id,
+        "timestamp": datetime.fromtimestamp(exchange.started_at, UTC).isoformat(),
+        "method": exchange.method,
+        "scheme": exchange.scheme,
+        "host": exchange.host
+        if exchange.port == default_port
+        else f"{_bracketed(exchange.host)}:{exchange.port}",
+        "path": exchange.path,
+        "request_headers": list(map(list, exchange.request_headers)),
+        **_written("request_body", exchange.request_body),
+        "status": exchange.status,
+        "response_headers": list(map(list, exchange.response_headers)),
+        **_written("response_body", b"".join(exchange.chunks)),
+        "response_chunks": [
+            [len(chunk), round(time, 3)]
+            for chunk, time in zip(exchange.chunks, exchange.chunk_times, strict=True)
+        ],
+        "latency_ms": exchange.latency_ms,
+    }
+    if exchange.usage_injected:
+        document["usage_injected"] = True
+    return jsontext.compact(document)
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _written(key: str, body: bytes) -> dict[str, Json]:
+    try:
+        return {key: body.decode()}
+    except UnicodeDecodeError:
+        return {f"{key}_b64": b64encode(body).decode()}
+
+
 def _entries(document: Json) -> Sequence[Json] | None:
     log = document.get("log") if isinstance(document, dict) else None
     entries = log.get("entries") if isinstance(log, dict) else None
@@ -81,7 +124,8 @@ def _from_line(fields: _Fields, place: str, now: float) -> Exchange:
     scheme = fields.text("scheme", "http" if port not in (None, 443) else "https")
     if scheme not in _SCHEMES:
         raise fields.wrong("scheme", "https or http")
-    body, status = fields.body("response_body"), fields.status("status")
+    status = fields.status("status")
+    chunks = fields.chunks("response_chunks", fields.body("response_body"))
     return Exchange(
         id=fields.text("id", place),
         started_at=fields.time("timestamp", now),
@@ -94,7 +138,11 @@ def _from_line(fields: _Fields, place: str, now: float) -> Exchange:
         request_body=fields.body("request_body"),
         status=status,
         response_headers=fields.headers("response_headers"),
-        chunks=[body] if body else [],
+        chunks=[chunk for chunk, _ in chunks],
+        chunk_times=[time for _, time in chunks if time is not None],
+        first_byte_ms=chunks[0][1] if chunks else None,
+        latency_ms=fields.sum(("latency_ms",)),
+        usage_injected=fields.flag("usage_injected"),
         ending="complete" if status is not None else "no_answer",
     )
 
@@ -222,6 +270,28 @@ class _Fields:
             return self._base64(f"{key}_b64")
         return self._bytes(key)
 
+    def flag(self, key: str) -> bool:
+        """Return true or false; false where it is absent."""
+        value = self._document.get(key)
+        if not isinstance(value, bool | None):
+            raise self.wrong(key, "true or false")
+        return bool(value)
+
+    def chunks(self, key: str, body: bytes) -> list[tuple[bytes, float | None]]:
+        """Return a body in the chunks that it came in, with their times; as one without a time where they are not told."""
+        value = self._document.get(key)
+        if value is None:
+            return [(body, None)] if body else []
+        if not isinstance(value, list) or not all(map(_is_chunk, value)):
+            raise self.wrong(key, "a list of [bytes, milliseconds]")
+        if sum(length for length, _ in value) != len(body):
+            raise self.wrong(key, f"lengths that add up to the {len(body)} bytes of the body")
+        ends = list(accumulate(length for length, _ in value))
+        return [
+            (body[end - length : end], float(time))
+            for end, (length, time) in zip(ends, value, strict=True)
+        ]
+
     def har_body(self) -> bytes:
         """Return the body of HAR's `postData` or `content`."""
         return (
@@ -250,6 +320,17 @@ def _pair(value: Json) -> tuple[str, str] | None:
     if isinstance(value, list) and len(value) == 2 and all(isinstance(each, str) for each in value):
         return value[0], value[1]
     return None
+
+
+def _is_chunk(value: Json) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == 2
+        and isinstance(value[0], int)
+        and value[0] > 0
+        and isinstance(value[1], int | float)
+        and isfinite(value[1])
+    )
 
 
 def _shown(value: Json) -> str:

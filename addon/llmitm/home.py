@@ -24,6 +24,16 @@ class Home:
         return self.folder / "llmitm.db"
 
     @property
+    def cache(self) -> Path:
+        """Answers that are kept to be given again, SQLite."""
+        return self.folder / "cache.db"
+
+    @property
+    def allowances(self) -> Path:
+        """What is left of the user's own rate limits, SQLite."""
+        return self.folder / "allowances.db"
+
+    @property
     def ca(self) -> Path:
         """mitmproxy's confdir: our CA with its key, kept apart from the user's own `~/.mitmproxy`."""
         return self.folder / "ca"

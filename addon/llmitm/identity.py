@@ -20,16 +20,18 @@ from llmitm.wire import jsontext
 _PROPERTY = "helicone-property-"
 _KEY_HEADERS = frozenset({"authorization", "x-api-key", "api-key", "x-goog-api-key", "xi-api-key"})
 """Headers that hold a provider's key."""
+_GATEWAY_KEY_HEADERS = frozenset(
+    {"cf-aig-authorization", "ocp-apim-subscription-key", "x-auth-token"}
+)
+"""Headers that hold the key of a gateway in front of a provider."""
 _SECRET_HEADERS = frozenset(
     {
         *_KEY_HEADERS,
-        "cf-aig-authorization",
+        *_GATEWAY_KEY_HEADERS,
         "cookie",
         "helicone-auth",
-        "ocp-apim-subscription-key",
         "proxy-authorization",
         "x-amz-security-token",
-        "x-auth-token",
     }
 )
 _SEPARATORS = re.compile("[,;]")
@@ -160,15 +162,31 @@ def _key_parameters(exchange: Exchange) -> Sequence[str]:
     return [value for name, value in parse_qsl(query) if name.lower() in _KEY_PARAMETERS]
 
 
+def provider_keys(exchange: Exchange) -> Sequence[str]:
+    """Return the keys that a call carries, each in the part of it that stays the same from call to call."""
+    headers = exchange.request_headers
+    values = [value for name, value in headers if name.lower() in _KEY_HEADERS]
+    gateway = [value for name, value in headers if name.lower() in _GATEWAY_KEY_HEADERS]
+    kept = map(without_helicone_key, (*values, *_key_parameters(exchange), *gateway))
+    return [key for value in kept if value and (key := _key(value))]
+
+
+def is_key_parameter(name: str) -> bool:
+    """Tell whether a parameter of a query holds a provider's key."""
+    return name.lower() in _KEY_PARAMETERS
+
+
+def is_secret_header(name: str) -> bool:
+    """Tell whether a header holds a key or a cookie."""
+    return name.lower() in _SECRET_HEADERS
+
+
 def _fingerprint(exchange: Exchange) -> str | None:
     """Return a short hash of the provider's key: enough to tell keys apart, not to find them."""
-    values = [value for name, value in exchange.request_headers if name.lower() in _KEY_HEADERS]
-    for value in (*values, *_key_parameters(exchange)):
-        kept = without_helicone_key(value)
-        if kept and (key := _key(kept)):
-            return hashlib.blake2b(
-                key.encode("utf-8", "surrogatepass"), digest_size=6, person=b"llmitm key"
-            ).hexdigest()
+    for key in provider_keys(exchange):
+        return hashlib.blake2b(
+            key.encode("utf-8", "surrogatepass"), digest_size=6, person=b"llmitm key"
+        ).hexdigest()
     return None
 
 

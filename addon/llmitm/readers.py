@@ -68,6 +68,11 @@ class FollowingReader:
         self._look_at = float("-inf")
         self._is_new = True
 
+    @property
+    def prices(self) -> PriceTable:
+        """The prices as they are now; may be asked by any thread."""
+        return self._reader.prices
+
     def read(self, exchange: Exchange) -> Finished:
         """Return the record of an exchange, priced by the files as they are now."""
         if monotonic() >= self._look_at:

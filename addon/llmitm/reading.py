@@ -6,14 +6,15 @@ Each step fails alone: a fault in one leaves the others' results, a note on the 
 from __future__ import annotations
 
 import logging
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from llmitm import identity, pricing
+from llmitm import identity, pricing, texts
+from llmitm.attempts import read_attempt
 from llmitm.calls import (
     Answer,
+    Attempt,
     Charge,
     Endpoint,
     Exchange,
@@ -45,9 +46,6 @@ _UNFINISHED = (None, "in_progress", "queued")
 """Reasons for its end of an answer that has not ended; the Responses API names its state there."""
 _METERED = ("chat", "completion", "embedding")
 """Operations whose tokens are worth an estimate where the provider reports none."""
-_LONGEST_MEDIA = 65_536
-_MEDIA = re.compile(rf'"(?:data:[^"]{{0,100}};base64,)?[A-Za-z0-9+/_-]{{{_LONGEST_MEDIA},}}=*"')
-_VECTOR = re.compile(r"\[\s*+(?:-?\d[\d.eE+-]*+\s*+,\s*+){31,}+-?\d[\d.eE+-]*+\s*+\]")
 
 _CUT = "decodes to more than 64 MB: its end was not read"
 _TOO_DEEP = "has too many lists and objects inside each other to be read"
@@ -120,9 +118,10 @@ class Reader:
         told: Mapping[str, str] = step("caller", exchange.caller or dict, {})
         who = step("identity", lambda: identity.identify(exchange, prompt, told), Identity())
         outcome, error_type, error_message = _outcome(exchange, answer)
+        attempts: Sequence[Attempt] = step("attempts", lambda: self._attempts(exchange), ())
         turn = exchange.turn
         limits: Sequence[RateLimit] = step(
-            "rate limits", lambda: self._rate_limits(exchange, answer), ()
+            "rate limits", lambda: self._all_rate_limits(exchange, answer), ()
         )
         wait = step("wait", lambda: _wait(exchange, answer) if outcome == "error" else None, None)
         if self._is_estimated(exchange, endpoint, answer, outcome):
@@ -134,6 +133,10 @@ class Reader:
             lambda: pricing.charge(endpoint, exchange, asked, answer, outcome, who, self.prices),
             Charge(unpriced_reason="the price could not be computed"),
         )
+        saved = None
+        if exchange.cache is not None and exchange.cache.state == "hit":
+            saved, endpoint = charge.usd, replace(endpoint, counted=False)
+            charge = pricing.free(endpoint, exchange, "answered from the cache")
         record = Finished(
             exchange,
             endpoint,
@@ -150,8 +153,10 @@ class Reader:
             wait,
             request_bytes=turn.request_bytes
             if turn
-            else len(exchange.request_body) + _missing(exchange),
-            response_bytes=turn.response_bytes if turn else _received(exchange),
+            else len(exchange.request_body) + texts.missing(exchange),
+            response_bytes=turn.response_bytes if turn else texts.received(exchange),
+            attempts=attempts,
+            saved_usd=saved,
             client_retry=identity.client_retry(exchange),
         )
         secrets = step("secrets", lambda: self._strike_out(record), None)
@@ -160,7 +165,8 @@ class Reader:
         elif self._keep_bodies:
             step("bodies", lambda: self._keep_texts(record, secrets), None)
         notes = [self._redactor.text(note, secrets or ()) for note in notes]
-        record.notes = [*record.identity.notes, *notes, *_truncated(exchange)]
+        notes += [self._redactor.text(note, secrets or ()) for note in exchange.notes]
+        record.notes = [*record.identity.notes, *notes, *texts.truncated(exchange)]
         return record
 
     def bare(self, exchange: Exchange, error: BaseException) -> Finished:
@@ -181,6 +187,9 @@ class Reader:
             notes=[f"the call could not be read: {type(error).__name__}"],
         )
 
+    def _attempts(self, exchange: Exchange) -> Sequence[Attempt]:
+        return [read_attempt(each, self._endpoint(each)) for each in exchange.earlier]
+
     def _endpoint(self, exchange: Exchange) -> Endpoint:
         if exchange.turn is not None:
             return exchange.turn.endpoint
@@ -189,6 +198,12 @@ class Reader:
             return Endpoint("unknown", "other", None)
         found = self._hosts.endpoint(entry, exchange.method, exchange.path)
         return found or Endpoint(entry.name, "other", None)
+
+    def _all_rate_limits(self, exchange: Exchange, answer: Answer) -> Sequence[RateLimit]:
+        """Return what the last attempt told, after what those before told that asked the same host."""
+        before = (each for each in exchange.earlier if each.host == exchange.host)
+        told = [limit for each in before for limit in self._rate_limits(each, Answer())]
+        return [*told, *self._rate_limits(exchange, answer)]
 
     def _rate_limits(self, exchange: Exchange, answer: Answer) -> Sequence[RateLimit]:
         if exchange.turn is not None:
@@ -240,6 +255,12 @@ class Reader:
         if record.error_message:
             record.error_message = self._redactor.text(record.error_message, secrets)
             answer.error_message = record.error_message
+        record.attempts = [
+            replace(each, error_message=self._redactor.text(each.error_message, secrets))
+            if each.error_message
+            else each
+            for each in record.attempts
+        ]
         told = "\n".join(identity.texts(record.identity))
         if self._redactor.text(told, secrets) != told:
             record.identity = identity.changed(
@@ -257,21 +278,15 @@ class Reader:
     def _keep_texts(self, record: Finished, secrets: Sequence[str]) -> None:
         """Put in the bodies as text, without secrets, large media and vectors."""
         if not record.identity.omit_request:
-            text = _request_text(record.exchange, record.prompt)
-            record.request_text = self._text(text, secrets)
+            text = texts.request_text(record.exchange, record.prompt)
+            record.request_text = self._kept(text, secrets)
         if not record.identity.omit_response:
-            record.response_text = self._text(_response_text(record), secrets)
+            record.response_text = self._kept(texts.response_text(record), secrets)
             # It is stored and searched as a part of its own.
-            record.answer.text = self._text(record.answer.text, secrets)
+            record.answer.text = self._kept(record.answer.text, secrets)
 
-    def _text(self, text: str | None, secrets: Sequence[str]) -> str | None:
-        if text is None:
-            return None
-        if len(text) > _LONGEST_MEDIA:
-            text = _MEDIA.sub(
-                lambda media: f'"[media left out: {len(media.group()) - 2:,} characters]"', text
-            )
-        return self._redactor.text(text, secrets)
+    def _kept(self, text: str | None, secrets: Sequence[str]) -> str | None:
+        return None if text is None else self._redactor.text(texts.without_media(text), secrets)
 
 
 def _batch(endpoint: Endpoint, exchange: Exchange, answer: Answer, notes: list[str]) -> Endpoint:
@@ -290,6 +305,11 @@ def _batch(endpoint: Endpoint, exchange: Exchange, answer: Answer, notes: list[s
 def _lacks_output(answer: Answer) -> bool:
     """Return whether usage was reported without its output: a stream that broke off has only the prompt's."""
     return answer.usage.output_tokens is None and answer.text is not None
+
+
+def read_prompt(exchange: Exchange, endpoint: Endpoint) -> Prompt:
+    """Return what a request asks for."""
+    return _prompt(by_name(endpoint.dialect) if endpoint.dialect else None, exchange, endpoint)
 
 
 def _prompt(dialect: Dialect | None, exchange: Exchange, endpoint: Endpoint) -> Prompt:
@@ -356,6 +376,8 @@ def _wait(exchange: Exchange, answer: Answer) -> float | None:
 
 def _outcome(exchange: Exchange, answer: Answer) -> tuple[Outcome, str | None, str | None]:
     """Return how a call ended, with the type and message of its error."""
+    if exchange.refusal is not None:
+        return "blocked", exchange.refusal.error_type, exchange.refusal.message
     if answer.error_type or answer.error_message:
         return "error", answer.error_type, answer.error_message
     if exchange.status is not None and exchange.status >= _FAILED:
@@ -370,71 +392,10 @@ def _outcome(exchange: Exchange, answer: Answer) -> tuple[Outcome, str | None, s
     return "ok", None, None
 
 
-def _request_text(exchange: Exchange, prompt: Prompt) -> str | None:
-    if not exchange.request_body:
-        return None
-    kind = header(exchange.request_headers, "content-type") or ""
-    if "multipart/" in kind.lower():
-        return jsontext.compact(prompt.document) if prompt.document is not None else None
-    return _as_text(
-        decode(exchange.request_body, header(exchange.request_headers, "content-encoding"))
-    )
-
-
-def _response_text(record: Finished) -> str | None:
-    exchange = record.exchange
-    if exchange.rest is not None:
-        return None
-    if record.streaming and record.answer.document is not None:
-        return jsontext.compact(record.answer.document)
-    body = b"".join(exchange.chunks)
-    text = _as_text(decode(body, header(exchange.response_headers, "content-encoding")))
-    if text is not None and record.endpoint.operation == "embedding":
-        return _VECTOR.sub(
-            lambda vector: f'"[{vector.group().count(",") + 1} numbers left out]"', text
-        )
-    return text
-
-
-def _as_text(body: bytes) -> str | None:
-    """Return a body as text; None where it is binary."""
-    try:
-        text = body.decode()
-    except UnicodeDecodeError:
-        return None
-    return None if "\0" in text or not text else text
-
-
 def _leave_out(record: Finished) -> None:
     """Leave out what may hold a secret, where it could not be looked for."""
     record.exchange.path = record.exchange.path.partition("?")[0]
     record.error_message = record.answer.error_message = None
+    record.attempts = [replace(each, error_message=None) for each in record.attempts]
     record.identity = Identity(run_id=record.identity.run_id)
     record.charge = replace(record.charge, basis=None)
-
-
-def _missing(exchange: Exchange) -> int:
-    """Return how many bytes of the request were let through unseen."""
-    return sum(size for _, size in exchange.request_gaps)
-
-
-def _received(exchange: Exchange) -> int:
-    """Return how many bytes a response had."""
-    in_file = exchange.rest.tell() if exchange.rest else 0
-    return sum(map(len, exchange.chunks)) + in_file + exchange.response_unseen
-
-
-def _truncated(exchange: Exchange) -> list[str]:
-    notes = []
-    if exchange.request_truncated:
-        notes.append(
-            f"the request was too large to keep: {_missing(exchange):,} bytes passed unseen"
-        )
-    if exchange.response_truncated:
-        unseen = exchange.response_unseen
-        notes.append(f"the response was too large to keep: {unseen:,} bytes passed unseen")
-    if exchange.rest is not None:
-        notes.append("the response is too large to be kept in the log")
-    if exchange.frames_unseen:
-        notes.append(f"{exchange.frames_unseen} frames passed unread, since too much was waiting")
-    return notes

@@ -18,6 +18,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from llmitm.errors import SettingsError
 from llmitm.home import Home
+from llmitm.policy.rules import Rule
+from llmitm.policy.switches import Switches
 from llmitm.providers.dialects import families
 from llmitm.providers.hosts import ProviderEntry
 
@@ -79,6 +81,8 @@ class StreamSettings(_Section):
 
     ask_usage: bool = True
     """Ask a provider for the usage of a stream that would come without, and take it out of what the client gets."""
+    hold_seconds: Annotated[float, Field(ge=0, le=600)] = 5
+    """How long the first frames of a stream are held, where it may be tried again if it fails before its content."""
 
 
 class SocketSettings(_Section):
@@ -86,6 +90,13 @@ class SocketSettings(_Section):
 
     refuse_responses: bool = False
     """Refuse those to the Responses API, so that Codex and Copilot make their calls over HTTP."""
+
+
+class CacheSettings(_Section):
+    """The answers that are kept to be given again."""
+
+    size_mb: Annotated[int, Field(ge=1)] = 1024
+    """What was not used for longest goes when there is more."""
 
 
 class CallerSettings(_Section):
@@ -104,7 +115,12 @@ class Settings(_Section):
     log: LogSettings = LogSettings()
     streams: StreamSettings = StreamSettings()
     sockets: SocketSettings = SocketSettings()
+    cache: CacheSettings = CacheSettings()
     callers: CallerSettings = CallerSettings()
+    defaults: Switches = Switches()
+    """What holds for calls that say nothing else."""
+    rule: tuple[Rule, ...] = ()
+    """What holds for the calls that its patterns match; a later rule goes before an earlier one."""
     provider: tuple[ProviderEntry, ...] = ()
     """LLM hosts of one's own, in the form of `providers.toml`."""
 
@@ -114,8 +130,11 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "log": LogSettings,
     "streams": StreamSettings,
     "sockets": SocketSettings,
+    "cache": CacheSettings,
     "callers": CallerSettings,
+    "defaults": Switches,
 }
+_TABLES: dict[str, type[BaseModel]] = {"rule": Rule, "provider": ProviderEntry}
 
 
 def load(home: Home, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -197,15 +216,19 @@ def _explain(path: Path, error: ValidationError) -> str:
         return f"{path}: {key} is missing{more}"
     given = first["input"]
     value = repr(list(given) if isinstance(given, tuple) else given)
+    if "fallbacks" in place:
+        value = "[…]"  # there are API keys in it
     if len(value) > _LONGEST_VALUE_SHOWN:
         value = value[:_LONGEST_VALUE_SHOWN] + "…"
     allowed = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     allowed = allowed.replace("String should match", "text that matches")
     if first["type"] in ("model_type", "dict_type"):
         allowed = "a table"
+    if first["type"] == "tuple_type":
+        allowed = "a list of tables" if place[-1] in _TABLES else "a list"
     return f"{path}: {key} = {value}: allowed is {allowed}{more}"
 
 
 def _keys_beside(place: tuple[int | str, ...]) -> list[str]:
-    model = Settings if len(place) == 1 else _SECTIONS.get(str(place[0]), ProviderEntry)
+    model = Settings if len(place) == 1 else (_SECTIONS | _TABLES)[str(place[0])]
     return list(model.model_fields)

@@ -248,7 +248,12 @@ class Upstream:
         self._failed: list[BaseException] = []
         self._threads: list[threading.Thread] = []
         self._plugs: list[ssl.SSLSocket] = []
+        self._to_drop = 0
         threading.Thread(target=self._accept, daemon=True).start()
+
+    def drop_next(self, number: int) -> None:
+        """Close so many connections as soon as they are made."""
+        self._to_drop = number
 
     @contextlib.contextmanager
     def serving(self, script: Callable[[Any], None]) -> Iterator[None]:
@@ -276,6 +281,10 @@ class Upstream:
         with contextlib.suppress(OSError):  # closed
             while True:
                 plain, _ = self._listening.accept()
+                if self._to_drop:
+                    self._to_drop -= 1
+                    plain.close()
+                    continue
                 plain.settimeout(_SECONDS)
                 thread = threading.Thread(target=self._run, args=(plain,), daemon=True)
                 self._threads.append(thread)

@@ -71,6 +71,10 @@ def sums_from_scratch(path: Path) -> tuple[list[Any], list[Any]]:
         "estimated": "sum(usage_source = 'estimated')",
         "cost_nanousd": "sum(coalesce(cost_nanousd, 0))",
         "latency_ms": "sum(coalesce(latency_ms, 0))",
+        "retries": "sum(attempts) - count(*)",
+        "blocked": "sum(outcome = 'blocked')",
+        "cache_hits": "count(iif(cache = 'hit', 1, NULL))",
+        "saved_nanousd": "sum(coalesce(saved_nanousd, 0))",
     }
     added = ", ".join(amounts[name] for name in SUMS)
     whose = "provider, coalesce(model, '')"

@@ -98,8 +98,14 @@ def what(call: Record) -> str:
         why = call["error_type"] or call["error_message"] or ""
         return f"✗ {call['status'] or ''} {call['outcome']} {why}".replace("  ", " ").rstrip()
     marks: list[Any] = ["✓"]
+    if call["cache"] == "hit":
+        marks.append("cached")
     if call["streaming"]:
         marks.append("stream")
+    if call["attempts"] > 1:
+        marks.append(f"{call['attempts']} attempts")
+    if call["fallback_index"] is not None:
+        marks.append(f"in place of {call['model_requested'] or call['provider_requested']}")
     if call["tool_calls"]:
         marks.append("→ " + ", ".join(call["tool_calls"]))
     if call["usage_source"] == "estimated":

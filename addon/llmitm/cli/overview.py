@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from llmitm.cli.filtering import moment
-from llmitm.cli.output import calls, count, share, spent
+from llmitm.cli.output import calls, count, money, share, spent
 
 if TYPE_CHECKING:
     from llmitm.home import Home
@@ -34,6 +34,11 @@ def show(place: Home) -> int:
             f" ({share(day.cached_input_tokens, day.input_tokens)} cached) · {count(day.output_tokens)} out"
             + (f" · {count(day.errors)} errors" if day.errors else "")
             + (f" · {count(day.unpriced)} unpriced" if day.unpriced else "")
+            + (
+                f" · {count(day.cache_hits)} cached, {money(day.saved_nanousd)} saved"
+                if day.cache_hits
+                else ""
+            )
         )
         for model in models[:_SHOWN]:
             print(f"  {spent(model):>12}  {count(model.calls):>7}  {model.by[0] or '–'}")

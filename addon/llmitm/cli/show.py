@@ -90,6 +90,10 @@ def _show(log: Reader, call: Record, request: str | None, *, utc: bool) -> None:
     console.print(
         f"first byte {seconds(call['first_byte_ms'])} · first content {seconds(call['first_content_ms'])} · total {seconds(call['latency_ms'])}"
     )
+    if call["attempts"] > 1:
+        console.print("\n[bold cyan]attempts[/]")
+        for line in _attempts(log, call):
+            console.print(escape(line), soft_wrap=True)
     about = list(_about(log, call))
     if about:
         console.print("\n[bold cyan]about[/]")
@@ -125,6 +129,10 @@ def _usage(call: Record) -> Iterator[str]:
 
 def _cost(log: Reader, call: Record) -> Iterator[str]:
     """Yield the cost with its working; where a price file has changed since, that of today as well."""
+    if call["cache"] == "hit":
+        yield f"{'cost':<14} {money(0):>12}  out of the cache, as call {call['cache_source'] or '?'} was answered"
+        yield f"{'saved':<14} {money(call['saved_nanousd']):>12}"
+        return
     yield f"{'cost':<14} {money(call['cost_nanousd']):>12}  {call['price_id'] or call['unpriced_reason'] or ''}".rstrip()
     named = call.get("provider_cost_nanousd")
     listed = call["cost_nanousd"] if named is None else call["table_cost_nanousd"]
@@ -162,6 +170,19 @@ def _apart(named: int, listed: int | None) -> str:
     return f"  (the cost is what the provider said: {difference(named - listed)}{share})"
 
 
+def _attempts(log: Reader, call: Record) -> Iterator[str]:
+    """Yield a line for each time that the call was tried."""
+    for each in log.attempts(call["id"]):
+        status = each["status"] or "no answer"
+        told = ": ".join(filter(None, (each["error_type"], each["error_message"])))
+        waited = f" · waited {seconds(each['waited_ms'])}" if each["waited_ms"] else ""
+        why = f" · {told}" if told else ""
+        yield (
+            f"{each['number']}  {each['provider']} {each['model'] or ''} · {status}"
+            f" · {seconds(each['latency_ms'])}{why}{waited}"
+        )
+
+
 def _about(log: Reader, call: Record) -> Iterator[str]:
     for title, column in (
         ("client", "client"),
@@ -171,6 +192,7 @@ def _about(log: Reader, call: Record) -> Iterator[str]:
         ("key", "api_key"),
         ("finish", "finish_reason"),
         ("tier", "service_tier"),
+        ("asked first", "provider_requested"),
     ):
         if call[column]:
             yield f"{title:<14} {call[column]}"

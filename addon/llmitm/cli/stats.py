@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from llmitm.cli.filtering import add_filters, wanted
-from llmitm.cli.output import Column, as_json, count, seconds, share, spent, table
+from llmitm.cli.output import Column, as_json, count, money, seconds, share, spent, table
 
 if TYPE_CHECKING:
     from llmitm.store.reader import Sums
@@ -20,6 +21,14 @@ _FIGURES = (
     Column("cost", right=True, style="green"),
     Column("unpriced", right=True, style="yellow"),
     Column("mean", right=True, style="dim"),
+)
+
+type _Seldom = tuple[str, str, Callable[[int], str]]
+_SELDOM: tuple[_Seldom, ...] = (
+    ("retries", "retries", count),
+    ("blocked", "blocked", count),
+    ("cached calls", "cache_hits", count),
+    ("saved", "saved_nanousd", money),
 )
 
 
@@ -53,19 +62,22 @@ def _run(arguments: argparse.Namespace) -> int:
         records = [dict(zip(by, sums.by, strict=True)) | dict(as_mapping(sums)) for sums in rows]
         as_json(records, arguments.form)
         return 0
+    # What is seldom used has its columns where it was.
+    seldom = [each for each in _SELDOM if any(getattr(sums, each[1]) for sums in total)]
     columns = [Column(name, style="cyan") for name in by] + list(_FIGURES)
+    columns += [Column(title, right=True, style="dim") for title, _, _ in seldom]
     footer = ["" for _ in by]
     if footer:
         footer[0] = "total"
     table(
         columns,
-        [(*(value or "–" for value in sums.by), *_figures(sums)) for sums in rows],
-        total=[*footer, *_figures(total[0])] if total else None,
+        [(*(value or "–" for value in sums.by), *_figures(sums, seldom)) for sums in rows],
+        total=[*footer, *_figures(total[0], seldom)] if total else None,
     )
     return 0
 
 
-def _figures(sums: Sums) -> tuple[str, ...]:
+def _figures(sums: Sums, seldom: Sequence[_Seldom]) -> tuple[str, ...]:
     return (
         count(sums.calls),
         count(sums.errors) if sums.errors else "–",
@@ -75,4 +87,5 @@ def _figures(sums: Sums) -> tuple[str, ...]:
         spent(sums),
         count(sums.unpriced) if sums.unpriced else "–",
         seconds(sums.latency_ms / sums.calls if sums.calls else None),
+        *(shown(getattr(sums, name)) if getattr(sums, name) else "–" for _, name, shown in seldom),
     )

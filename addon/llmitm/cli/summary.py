@@ -28,7 +28,7 @@ def show(
 
 def _calls(place: Home, run_id: str) -> list[str]:
     """Return what the run's calls add up to, and where to look next."""
-    from llmitm.cli.output import calls, count, seconds, share, spent
+    from llmitm.cli.output import calls, count, money, seconds, share, spent
     from llmitm.store.filters import Filter
     from llmitm.store.reader import reading
 
@@ -49,9 +49,13 @@ def _calls(place: Home, run_id: str) -> list[str]:
             (whole.errors, "failed"),
             (whole.unpriced, "unpriced"),
             (whole.estimated, "estimated"),
+            (whole.blocked, "blocked"),
+            (whole.retries, "retried"),
         )
         if number
     ]
+    if whole.cache_hits:
+        extras.append(f"{whole.cache_hits} cached, {money(whole.saved_nanousd)} saved")
     names = " · ".join(
         f"{each.by[0] or 'no model'} {each.calls}" for each in models[:_MODELS_SHOWN]
     )

@@ -6,18 +6,25 @@ import logging
 import os
 from functools import partial
 
+from llmitm.answers.store import AnswerStore
 from llmitm.home import Home
+from llmitm.mitm.attempts import Attempts
+from llmitm.mitm.caching import Caching
 from llmitm.mitm.callers import Callers
 from llmitm.mitm.console import Console
 from llmitm.mitm.dispatch import Dispatch
 from llmitm.mitm.gateway import Gateway
 from llmitm.mitm.intercept import Intercept
+from llmitm.mitm.replaying import RecordCalls, ReplayCalls
 from llmitm.mitm.sockets import Sockets
 from llmitm.mitm.tunnel import Tunnel
 from llmitm.mitm.upstream import Upstream
+from llmitm.modes import modes
+from llmitm.policy.rules import Rules
 from llmitm.providers.hosts import HostTable
 from llmitm.readers import FollowingReader, reader
 from llmitm.recorder import Recorder
+from llmitm.replays import Recording, Replay
 from llmitm.settings import Settings
 from llmitm.store import jobs
 
@@ -42,9 +49,11 @@ def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = Fal
     tunnel = Tunnel(hosts, os.environ.get("LLMITM_LABEL"))  # set by `llmitm run`
     sockets = Sockets(hosts, recorder.follow, settings.sockets.refuse_responses)
     callers = Callers.of(settings)
+    rules = Rules(settings.defaults, settings.rule, {entry.name for entry in hosts.entries})
     intercept = Intercept(
-        hosts, tunnel, recorder.submit, settings.streams.ask_usage, callers.told, sockets
+        hosts, tunnel, recorder.submit, rules, settings.streams.ask_usage, callers.told, sockets
     )
+    attempts = Attempts(lambda *_: "not yet", intercept.ask_usage, settings.streams.hold_seconds)
     console.watch(recorder, tunnel, intercept)
     return [
         Upstream(hosts),  # first: options that everything after relies on
@@ -52,18 +61,32 @@ def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = Fal
         Gateway(hosts, console.health),  # re-targets a request before it is identified
         callers,  # who makes it
         intercept,  # the call itself
+        *_answering(home, settings),  # what need not go upstream
+        attempts,  # tries it again, or elsewhere
         Dispatch(),  # finds handlers faster than stock mitmdump does
         console,  # last: closes the log when all is over
     ]
 
 
+def _answering(home: Home, settings: Settings) -> list[object]:
+    """Return what answers calls, and keeps answers: the cache, or a file that holds one program's calls."""
+    asked = modes()
+    if asked.replay is not None:
+        return [ReplayCalls(Replay.read(asked.replay))]
+    if asked.record is not None:
+        return [RecordCalls(Recording(asked.record))]
+    store = AnswerStore(home.cache, settings.cache.size_mb * 1_000_000)
+    return [Caching(store, asked)]
+
+
 def _mend() -> None:
     """Change what mitmproxy's layers lack, if they are those that we know."""
     try:
-        from llmitm.mitm import layers
+        from llmitm.mitm import layers, resending
     except (ImportError, AttributeError) as error:
         log.warning(
             "llmitm: this mitmproxy is not one that we know, and is left as it is: %s", error
         )
     else:
         layers.mend()
+        resending.install()

@@ -63,12 +63,16 @@ def line(call: Finished) -> str:
     usage, charge = call.answer.usage, call.charge
     tokens = f"{_count(usage.input_tokens)} in · {_count(usage.output_tokens)} out"
     cost = "unpriced" if charge.usd is None else _usd(charge.usd)
+    if call.exchange.cache is not None and call.exchange.cache.state == "hit":
+        cost = "cached" if call.saved_usd is None else f"cached, {_usd(call.saved_usd)} saved"
     seconds = f"{(call.exchange.latency_ms or 0) / 1000:.2f} s"
     state = (
         ""
         if call.outcome == "ok"
         else f" · {call.outcome} {call.error_type or call.exchange.status or ''}"
     )
+    if call.attempts:
+        state = f" · {len(call.attempts) + 1} attempts{state}"
     name = call.model or call.endpoint.operation
     return (
         f"llmitm: {call.endpoint.provider} {name} · {tokens} · {cost} · {seconds}{state}".rstrip()

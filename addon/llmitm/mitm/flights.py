@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mitmproxy import http
 
-from llmitm.calls import Endpoint, Exchange
+from llmitm.calls import Endpoint, Exchange, Prompt
 from llmitm.policy.directives import NOTHING, Directives
 from llmitm.providers.hosts import ProviderEntry
 
@@ -22,6 +22,8 @@ class Flight:
     endpoint: Endpoint
     """Who is asked, for what, in which dialect; after a fallback, who was asked last."""
     directives: Directives = NOTHING
+    prompt: Prompt | None = None
+    """What is asked for, where somebody had to know before the call went on."""
 
 
 def flight_of(flow: http.HTTPFlow) -> Flight | None:

@@ -15,13 +15,15 @@ from mitmproxy.connection import Client, ConnectionState
 
 from llmitm.callers.connections import Told
 from llmitm.calls import Exchange, header
+from llmitm.facts import CallFacts
 from llmitm.ids import new_id
 from llmitm.mitm.flights import Flight, arrive, depart, flight_of
 from llmitm.mitm.gateway import TAGS
 from llmitm.mitm.guard import guarded
 from llmitm.mitm.sockets import Sockets
-from llmitm.mitm.tee import LONGEST_KEPT, OVERFLOW, RequestTee, ResponseTee
+from llmitm.mitm.tee import KEEP_WHOLE, LONGEST_KEPT, OVERFLOW, RequestTee, ResponseTee
 from llmitm.mitm.tunnel import Tunnel
+from llmitm.mitm.warned import Warned
 from llmitm.policy import bodies, usage_chunk
 from llmitm.policy.control import (
     control_headers,
@@ -29,13 +31,14 @@ from llmitm.policy.control import (
     signed_headers,
     without_helicone_key,
 )
+from llmitm.policy.rules import NO_RULES, Rules
 from llmitm.providers.dialects import by_name
 from llmitm.providers.hosts import HostTable
+from llmitm.reading import read_prompt
 from llmitm.tags import decode as decode_userinfo
 from llmitm.wire.uploads import Kept
 
 _BY_LINES = "llmitm_by_lines"
-_ASK_USAGE = "llmitm_ask_usage"
 _REQUEST_ID = "helicone-request-id"
 _PARSED_HERE = 256 * 1024
 _USAGE_DIALECTS = ("openai_chat", "openai_completions")
@@ -49,6 +52,7 @@ class Intercept:
         hosts: HostTable,
         tunnel: Tunnel,
         submit: Callable[[Exchange], None],
+        rules: Rules = NO_RULES,
         ask_usage: bool = True,
         caller: Callable[[Client], Told | None] = lambda _: None,
         sockets: Sockets | None = None,
@@ -56,6 +60,8 @@ class Intercept:
         self._hosts = hosts
         self._tunnel = tunnel
         self._submit = submit
+        self._rules = rules
+        self._warned = Warned()
         self._ask_usage = ask_usage
         self._caller = caller
         self._sockets = sockets
@@ -105,12 +111,11 @@ class Intercept:
         def tap() -> RequestTee:
             return RequestTee(exchange, Kept(bodies.kept_of_request(endpoint), kind))
 
-        if bodies.passes_at_once(endpoint, kind, _length(request)):
+        acts = self._rules.wants(exchange.request_headers)
+        if bodies.passes_at_once(endpoint, kind, _length(request), may_be_acted_on=acts):
             request.stream = tap()
             return
         flow.metadata[OVERFLOW] = tap
-        if self._ask_usage and entry.stream_usage and endpoint.dialect in _USAGE_DIALECTS:
-            flow.metadata[_ASK_USAGE] = True
 
     def _tags(self, flow: http.HTTPFlow) -> Mapping[str, str]:
         tags = dict(flow.metadata.get(TAGS) or {})
@@ -123,13 +128,41 @@ class Intercept:
 
     @guarded
     async def request(self, flow: http.HTTPFlow) -> None:
-        """Keep the body; ask for the usage of a stream that would come without."""
+        """Keep the body; find out what is to be done with the call; ask for usage that would not come."""
         flight = flight_of(flow)
         if flight is None or flow.request.stream:
             return
         exchange = flight.exchange
-        body = exchange.request_body = flow.request.raw_content or b""
-        if not flow.metadata.pop(_ASK_USAGE, False) or _is_signed(flow.request):
+        exchange.request_body = flow.request.raw_content or b""
+        if self._rules.wants(exchange.request_headers):
+            await self._direct(flow, flight)
+        await self.ask_usage(flow)
+
+    async def _direct(self, flow: http.HTTPFlow, flight: Flight) -> None:
+        """Find out what is to be done with a call."""
+        exchange = flight.exchange
+        facts = CallFacts(exchange, flight.endpoint, lambda: read_prompt(exchange, flight.endpoint))
+        if len(exchange.request_body) > _PARSED_HERE:
+            await asyncio.to_thread(lambda: facts.prompt)
+        directives = flight.directives = self._rules.directives(exchange.request_headers, facts)
+        exchange.notes += directives.notes
+        self._warned.warn(directives.notes)
+        if directives.retry or directives.fallback or directives.rate_limit:
+            flight.prompt = facts.prompt
+
+    async def ask_usage(self, flow: http.HTTPFlow) -> None:
+        """Ask for the usage of a stream that would come without, of who is asked now."""
+        flight = flight_of(flow)
+        if flight is None:
+            return
+        exchange, body = flight.exchange, flow.request.raw_content or b""
+        exchange.usage_injected = False
+        if (
+            not self._ask_usage
+            or not flight.entry.stream_usage
+            or flight.endpoint.dialect not in _USAGE_DIALECTS
+            or _is_signed(flow.request)
+        ):
             return
         encoding: str | None = flow.request.headers.get("content-encoding")
         if encoding is None and not usage_chunk.may_stream(body):
@@ -139,7 +172,7 @@ class Intercept:
         else:
             asked = await asyncio.to_thread(usage_chunk.ask_encoded, body, encoding)
         if asked is not None:
-            exchange.usage_injected = True
+            exchange.usage_injected = not flight.directives.stream_usage
             flow.request.raw_content = asked
             if "transfer-encoding" not in flow.request.headers:
                 flow.request.headers["content-length"] = str(len(asked))
@@ -170,7 +203,9 @@ class Intercept:
         response.stream = ResponseTee(
             exchange,
             remover,
-            bodies.kept_of_response(kind, LONGEST_KEPT),
+            LONGEST_KEPT
+            if flow.metadata.get(KEEP_WHOLE)
+            else bodies.kept_of_response(kind, LONGEST_KEPT),
             to_file=_BY_LINES in flow.metadata and not bodies.is_media(kind),
         )
         if exchange.request_id:

@@ -17,6 +17,8 @@ from llmitm.wire.uploads import Kept
 
 OVERFLOW = "llmitm_overflow"
 """Key of the flow's metadata for what makes a `RequestTee`, once a body has become too long to be held."""
+KEEP_WHOLE = "llmitm_keep_whole"
+"""Key of the flow's metadata: whether the answer is to be kept whole, sound and pictures too."""
 LONGEST_KEPT = 64 * 1024 * 1024
 """Bytes of a response that are kept to be read; of a longer one the start is, and the row says so."""
 _START_KEPT = 1024 * 1024

@@ -23,11 +23,16 @@ _KEPT_MEDIA = 1024 * 1024
 _MEDIA = ("audio/", "video/", "image/")
 
 
-def passes_at_once(endpoint: Endpoint, content_type: str, length: int | None) -> bool:
-    """Tell whether a request passes as it comes; `length` is None where it is not told before."""
+def passes_at_once(
+    endpoint: Endpoint, content_type: str, length: int | None, *, may_be_acted_on: bool = False
+) -> bool:
+    """Tell whether a request passes as it comes; `length` is None where it is not told before.
+
+    What `may_be_acted_on` (answered from the cache, sent again) has to be whole, whatever it is.
+    """
     if endpoint.operation == "file":
         return True
-    if _may_be_changed(content_type.lower()):
+    if may_be_acted_on or _may_be_changed(content_type.lower()):
         return length is not None and length > LONGEST_HELD
     return length is None or length > _SMALL
 

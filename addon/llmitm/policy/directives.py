@@ -78,6 +78,8 @@ class FallbackDirective:
     """At which the call goes from where it was for to the first target."""
     excluded: frozenset[str] = frozenset()
     """Providers that are never used."""
+    primary: FallbackTarget | None = None
+    """What is changed of the call itself, before anything is tried; None where nothing is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -220,6 +220,21 @@ class StreamReader:
         """True where the response turned out to be a stream."""
         return self._decoder is not None
 
+    @property
+    def error(self) -> Json:
+        """What a stream has told of an error so far; None where nothing, or where it is no stream."""
+        if self._decoder is None or self._assembler is None:
+            return None
+        document = self._assembler.document()
+        return document.get("error") if isinstance(document, dict) else None
+
+    @property
+    def document(self) -> Json:
+        """The stream as far as it has come, as one document; None where it is no stream."""
+        if self._decoder is None or self._assembler is None:
+            return None
+        return self._assembler.document()
+
     def feed(self, data: bytes) -> bool:
         """Take a piece of the body as it was on the wire; return whether content has been seen so far."""
         data = self._content.feed(data)

@@ -144,6 +144,15 @@ def families() -> tuple[str, ...]:
     return tuple(_FAMILIES)
 
 
+def is_limit(name: str) -> bool:
+    """Tell whether a response's header states a limit, in any family; such headers are true for a moment only."""
+    lower = name.lower()
+    if not _WORTH_A_LOOK.search(lower):
+        return False
+    kinds = {kind.pattern for family in (_ANY, *_FAMILIES.values()) for kind in family.headers}
+    return lower in limit_structured.HEADERS or any(kind.fullmatch(lower) for kind in kinds)
+
+
 def read(family: str | None, headers: Headers, now: float) -> list[RateLimit]:
     """Return the limits that a response's headers state, in the order in which they first appear.
 

@@ -20,8 +20,10 @@ def m001_tables(db: Database) -> None:
 @migrations()
 def m002_views(db: Database) -> None:
     """What people read."""
+    # Those that look at columns that came later are made with them: SQLite checks all views when a table is renamed.
     for name, query in views.VIEWS.items():
-        db.create_view(name, query)
+        if name not in _VIEWS_OF_ATTEMPTS:
+            db.create_view(name, query)
 
 
 @migrations()
@@ -74,6 +76,19 @@ def m007_sockets(db: Database) -> None:
     """Which calls came over the same WebSocket."""
     db.execute("ALTER TABLE calls ADD COLUMN socket_id TEXT")
     db.execute("CREATE INDEX calls_by_socket ON calls (socket_id) WHERE socket_id IS NOT NULL")
+
+
+@migrations()
+def m008_attempts(db: Database) -> None:
+    """Attempts before the last one, what the cache did, and who was asked where another answered."""
+    db.execute(_EARLIER_ATTEMPTS)
+    for column in _ACTIONS:
+        db.execute(f"ALTER TABLE calls ADD COLUMN {column}")
+    for table in ("hours", "days"):
+        for name in views.LATER_SUMS:
+            db.execute(f"ALTER TABLE {table} ADD COLUMN {name} INTEGER NOT NULL DEFAULT 0")
+    for name in _VIEWS_OF_ATTEMPTS:
+        db.create_view(name, views.VIEWS[name], replace=True)
 
 
 _TABLES = (
@@ -277,3 +292,28 @@ _PRICE_INDEXES = (
     "CREATE INDEX calls_unpriced ON calls (started_at) WHERE cost_nanousd IS NULL",
     "CREATE INDEX calls_checked ON calls (started_at) WHERE provider_cost_nanousd IS NOT NULL",
 )
+_VIEWS_OF_ATTEMPTS = ("requests", "attempts", "hourly", "daily")
+_ACTIONS = (
+    "attempts INTEGER NOT NULL DEFAULT 1",
+    "retried_ms INTEGER",
+    "provider_requested TEXT",
+    "fallback_index INTEGER",
+    "cache TEXT",
+    "cache_source TEXT",
+    "saved_nanousd INTEGER",
+    "retry_of_key INTEGER",
+)
+_EARLIER_ATTEMPTS = """CREATE TABLE earlier_attempts (
+    call_key INTEGER NOT NULL REFERENCES calls(key),
+    number INTEGER NOT NULL, -- from 1
+    started_at INTEGER NOT NULL, -- milliseconds since the epoch, UTC
+    provider TEXT NOT NULL,
+    host TEXT NOT NULL,
+    model TEXT,
+    status INTEGER,
+    error_type TEXT,
+    error_message TEXT,
+    latency_ms INTEGER,
+    waited_ms INTEGER, -- after it, before the next
+    PRIMARY KEY (call_key, number)
+) WITHOUT ROWID"""

@@ -147,6 +147,11 @@ class Reader:
             row[0]: row[1] for row in self._connection.execute("SELECT reason, count FROM losses")
         }
 
+    def attempts(self, call_id: str) -> list[Record]:
+        """Return each time that a call was tried, in order."""
+        query = "SELECT * FROM attempts WHERE call_id = ? ORDER BY number"
+        return _records(self._connection.execute(query, (call_id,)))
+
     def query(self, sql: str) -> list[Record]:
         """Return the rows of a query of the user's. Raises `sqlite3.Error`."""
         return _records(self._connection.execute(sql))

@@ -102,7 +102,7 @@ def _remove_calls(connection: sqlite3.Connection, where: str, values: Sequence[i
     keys = [key for (key,) in connection.execute(query, values)]
     for key in keys:
         release(connection, key)
-        connection.execute("DELETE FROM properties WHERE call_key = ?", (key,))
-        connection.execute("DELETE FROM price_changes WHERE call_key = ?", (key,))
+        for table in ("properties", "price_changes", "earlier_attempts"):
+            connection.execute(f"DELETE FROM {table} WHERE call_key = ?", (key,))
         connection.execute("DELETE FROM calls WHERE key = ?", (key,))
     return bool(keys)

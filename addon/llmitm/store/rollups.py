@@ -94,6 +94,10 @@ def _amounts(row: Row) -> tuple[int, ...]:
         counted and (row["reasoning_tokens"] or 0),
         row["cost_nanousd"] or 0,
         row["latency_ms"] or 0,
+        row["attempts"] - 1,
+        int(row["outcome"] == "blocked"),
+        int(row["cache"] == "hit"),
+        row["saved_nanousd"] or 0,
     )
 
 

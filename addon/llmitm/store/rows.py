@@ -33,7 +33,7 @@ def row(call: Finished) -> Row:
         "method": exchange.method,
         "path": exchange.path,
         "http_version": exchange.http_version,
-        "model_requested": call.prompt.model or call.endpoint.model,
+        "model_requested": exchange.asked_model or call.prompt.model or call.endpoint.model,
         "model": call.model,
         "streaming": int(call.streaming),
         "counted": int(call.endpoint.counted),
@@ -90,8 +90,34 @@ def row(call: Finished) -> Row:
         "model_override": who.model_override,
         "batch_requests": answer.batch.requests if answer.batch else None,
         "socket_id": exchange.turn.socket_id if exchange.turn else None,
+        "attempts": len(call.attempts) + 1,
+        "retried_ms": _ms(exchange.retried_ms),
+        "provider_requested": exchange.asked_provider,
+        "fallback_index": exchange.fallback_index,
+        "cache": exchange.cache.state if exchange.cache else None,
+        "cache_source": exchange.cache.source_id if exchange.cache else None,
+        "saved_nanousd": nano(call.saved_usd),
     }
     return columns | facts.columns(charge.basis, columns)
+
+
+def attempts(call: Finished) -> list[tuple[Any, ...]]:
+    """Return the attempts before the last, as rows of `earlier_attempts` without the key of their call."""
+    return [
+        (
+            number,
+            int(each.started_at * 1000),
+            each.provider,
+            each.host,
+            storable(each.model),
+            each.status,
+            storable(each.error_type),
+            storable(each.error_message),
+            _ms(each.latency_ms),
+            _ms(each.waited_ms),
+        )
+        for number, each in enumerate(call.attempts, 1)
+    ]
 
 
 def clean(row: Row) -> Row:

@@ -43,6 +43,10 @@ _AMOUNTS = {
     **{name: f"counted * coalesce({name}, 0)" for name in SUMS if name.endswith("_tokens")},
     "cost_nanousd": "coalesce(cost_nanousd, 0)",
     "latency_ms": "coalesce(latency_ms, 0)",
+    "retries": "attempts - 1",
+    "blocked": "outcome = 'blocked'",
+    "cache_hits": "coalesce(cache = 'hit', 0)",
+    "saved_nanousd": "coalesce(saved_nanousd, 0)",
 }
 """What a call adds to each sum, as SQL over `calls`."""
 
@@ -64,6 +68,10 @@ class Sums:
     reasoning_tokens: int
     cost_nanousd: int
     latency_ms: int
+    retries: int
+    blocked: int
+    cache_hits: int
+    saved_nanousd: int
 
 
 type _Query = tuple[str, Values]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SUMS = (
+_FIRST_SUMS = (
     "calls",
     "errors",
     "unpriced",
@@ -15,8 +15,11 @@ SUMS = (
     "cost_nanousd",
     "latency_ms",
 )
-"""What is added up by hour and day."""
-SUM_COLUMNS = ",\n    ".join(f"{name} INTEGER NOT NULL" for name in SUMS)
+LATER_SUMS = ("retries", "blocked", "cache_hits", "saved_nanousd")
+"""Added by a migration, so they stand last."""
+SUMS = (*_FIRST_SUMS, *LATER_SUMS)
+"""What is added up by hour and day, in the order of the columns."""
+SUM_COLUMNS = ",\n    ".join(f"{name} INTEGER NOT NULL" for name in _FIRST_SUMS)
 
 # An element of an array begins with the comma before it.
 _ELEMENT = "ltrim({}, ', ' || char(9, 10, 13))"
@@ -66,9 +69,8 @@ _MARKED = f"""CASE WHEN bodies.request_marks IS NULL THEN {_TEXT.format("request
     SELECT text FROM marked ORDER BY number DESC LIMIT 1
 ) END"""
 
-_SUMS = ", ".join(
-    f"sum({name}) AS {name}" for name in SUMS if name not in ("cost_nanousd", "latency_ms")
-)
+_NOT_AS_THEY_ARE = ("cost_nanousd", "latency_ms", "saved_nanousd")
+_SUMS = ", ".join(f"sum({name}) AS {name}" for name in SUMS if name not in _NOT_AS_THEY_ARE)
 
 VIEWS = {
     "part_text": f"SELECT id, {_said('text')} AS text FROM parts",
@@ -86,6 +88,9 @@ VIEWS = {
     calls.reasoning_tokens,
     {_USD.format("calls.cost_nanousd")} AS cost_usd,
     calls.unpriced_reason,
+    calls.cache,
+    {_USD.format("calls.saved_nanousd")} AS saved_usd,
+    calls.attempts,
     calls.latency_ms,
     calls.first_content_ms,
     calls.status,
@@ -107,15 +112,22 @@ ORDER BY calls.started_at DESC""",
     {_TEXT.format("response")} AS response_body
 FROM calls LEFT JOIN bodies ON bodies.call_key = calls.key
 ORDER BY calls.started_at DESC""",
-    "attempts": f"""SELECT id AS call_id, 1 AS number, provider, model, {iso("started_at")} AS timestamp, status,
-    outcome, error_type, error_message, latency_ms
-FROM calls ORDER BY started_at DESC""",
+    "attempts": f"""SELECT calls.id AS call_id, number, earlier.provider, earlier.model,
+    {iso("earlier.started_at")} AS timestamp, earlier.status, 'error' AS outcome, earlier.error_type,
+    earlier.error_message, earlier.latency_ms, earlier.waited_ms
+FROM earlier_attempts AS earlier JOIN calls ON calls.key = earlier.call_key
+UNION ALL
+SELECT id, attempts, provider, model, {iso("(started_at + coalesce(retried_ms, 0))")}, status, outcome,
+    error_type, error_message, latency_ms - coalesce(retried_ms, 0), NULL
+FROM calls WHERE cache IS NOT 'hit'
+ORDER BY timestamp DESC, number DESC""",
     "hourly": f"""SELECT strftime('%Y-%m-%dT%H:00Z', hour * 3600, 'unixepoch') AS hour, provider, model,
-    {", ".join(name for name in SUMS if name not in ("cost_nanousd", "latency_ms"))},
-    cost_nanousd / 1e9 AS cost_usd, latency_ms / calls AS mean_latency_ms
+    {", ".join(name for name in SUMS if name not in _NOT_AS_THEY_ARE)},
+    cost_nanousd / 1e9 AS cost_usd, saved_nanousd / 1e9 AS saved_usd, latency_ms / calls AS mean_latency_ms
 FROM hours ORDER BY hours.hour DESC""",
     "daily": f"""SELECT date(hour / 24 * 86400, 'unixepoch') AS day, provider, model, {_SUMS},
-    sum(cost_nanousd) / 1e9 AS cost_usd, sum(latency_ms) / sum(calls) AS mean_latency_ms
+    sum(cost_nanousd) / 1e9 AS cost_usd, sum(saved_nanousd) / 1e9 AS saved_usd,
+    sum(latency_ms) / sum(calls) AS mean_latency_ms
 FROM hours GROUP BY hour / 24, provider, model ORDER BY hour / 24 DESC""",
     "threads": f"""SELECT first.id AS thread, {iso("min(calls.started_at)")} AS started,
     {iso("max(calls.started_at)")} AS ended, count(*) AS calls, sum(calls.input_tokens) AS input_tokens,

@@ -20,11 +20,13 @@ from llmitm.store import jobs, rollups, search
 from llmitm.store.bodies import Bodies, Stored
 from llmitm.store.database import open_writable
 from llmitm.store.retention import Retention
-from llmitm.store.rows import Row, clean, row, storable
+from llmitm.store.rows import Row, attempts, clean, row, storable
 
 _MOST_LINKS = 50_000
 _LONGEST_WALK = 1_000
 """Turns that are looked at to find the call that a call goes on from."""
+_LONGEST_RETRY_MS = 120_000
+"""After this long the same question is a new one, unless the client says otherwise: agents wait up to 40 s."""
 
 
 class _Link(NamedTuple):
@@ -33,6 +35,9 @@ class _Link(NamedTuple):
     key: int
     parent: int | None
     thread: int
+    failed_at: int | None = None
+    """When it ended, where it failed (ms): the same question soon after it is a retry of the client's."""
+    retry_of: int | None = None
 
 
 class Writer:
@@ -118,8 +123,14 @@ class Writer:
             known = self._bodies.request(call.request_text, stored)
         if call.response_text is not None:
             self._bodies.response(call.response_text, call.answer.text, stored)
-        link = self._link(key, stored.turns_node_id, known, call.prompt.previous_response_id)
-        columns = {"key": key, **row(call), "parent_key": link.parent, "thread_key": link.thread}
+        link = self._link(key, stored.turns_node_id, known, call)
+        columns = {
+            "key": key,
+            **row(call),
+            "parent_key": link.parent,
+            "thread_key": link.thread,
+            "retry_of_key": link.retry_of,
+        }
         try:
             self._insert("calls", columns)
         except (OverflowError, UnicodeEncodeError):
@@ -127,6 +138,11 @@ class Writer:
             self._insert("calls", columns)
         if stored.request is not None or stored.response is not None:
             self._insert_bodies(key, stored)
+        if call.attempts:
+            self._connection.executemany(
+                "INSERT INTO earlier_attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [(key, *each) for each in attempts(call)],
+            )
         properties = call.identity.properties
         if properties:
             properties = {self._spelling(name): value for name, value in properties.items()}
@@ -147,23 +163,27 @@ class Writer:
         except UnicodeEncodeError:
             self._insert("bodies", clean(columns))
 
-    def _link(
-        self, key: int, turns: int | None, known: Sequence[int], previous_response: str | None
-    ) -> _Link:
+    def _link(self, key: int, turns: int | None, known: Sequence[int], call: Finished) -> _Link:
         """Return what a call goes on from: the latest whose conversation is a beginning of this one's."""
-        link = _Link(key, None, key)
+        started_at = int(call.exchange.started_at * 1000)
+        failed_at = None
+        if call.outcome == "error":
+            failed_at = started_at + int(call.exchange.latency_ms or 0)
+        link = _Link(key, None, key, failed_at)
+        previous_response = call.prompt.previous_response_id
         before = self._responded(previous_response) if previous_response else None
         for node in known[:_LONGEST_WALK] if before is None else ():
             found = self._ended_at(node)
             if found is not None and node == turns:
                 # The same question again goes on from what the first one went on from.
-                link = _Link(key, found.parent, found.thread if found.parent is not None else key)
+                thread = found.thread if found.parent is not None else key
+                link = _Link(key, found.parent, thread, failed_at, _retried(found, call))
                 break
             if found is not None:
                 before = found
                 break
         if before is not None:
-            link = _Link(key, before.key, before.thread)
+            link = _Link(key, before.key, before.thread, failed_at)
         if turns is not None:
             self._remember(turns, link)
         return link
@@ -173,7 +193,9 @@ class Writer:
         if node in self._links:
             return self._links[node]
         found = self._connection.execute(
-            "SELECT key, parent_key, thread_key FROM bodies JOIN calls ON key = call_key"
+            "SELECT key, parent_key, thread_key,"
+            " iif(outcome = 'error', started_at + coalesce(latency_ms, 0), NULL)"
+            " FROM bodies JOIN calls ON key = call_key"
             " WHERE turns_node_id = ? ORDER BY call_key DESC LIMIT 1",
             (node,),
         ).fetchone()
@@ -203,6 +225,14 @@ class Writer:
             ).fetchone()
             known = self._spellings[name.lower()] = found[0] if found else name
         return known
+
+
+def _retried(before: _Link, call: Finished) -> int | None:
+    """Return the key of the call before, where this one asks the same because that one failed."""
+    if before.failed_at is None:
+        return None
+    waited = int(call.exchange.started_at * 1000) - before.failed_at
+    return before.key if call.client_retry or 0 <= waited <= _LONGEST_RETRY_MS else None
 
 
 @cache

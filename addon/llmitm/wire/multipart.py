@@ -59,6 +59,21 @@ def files(body: bytes, content_type: str, gaps: Gaps = ()) -> Iterator[bytes]:
             yield content
 
 
+def pieces(body: bytes, content_type: str) -> Sequence[tuple[str | None, bytes]] | None:
+    """Return all of a form but its boundary: the name of each part, and the part. None where there is no boundary.
+
+    What stands before the first part and after the last one is a piece without a name.
+    """
+    mark = boundary(content_type)
+    if mark is None:
+        return None
+    found = []
+    for piece in body.split(b"--" + mark):
+        name = _NAME.search(piece.partition(b"\r\n\r\n")[0])
+        found.append((_written(name) if name else None, piece))
+    return found
+
+
 def _parts(body: bytes, content_type: str, gaps: Gaps) -> Iterator[tuple[bytes, bytes, int]]:
     """Yield head and content of each part, and how many bytes of it are missing."""
     mark = boundary(content_type)
