@@ -141,9 +141,10 @@ def test_the_users_own_names() -> None:
         assert (route.entry.name, route.model) == (provider, model)
     anthropic = routing.provider("anthropic")
     assert anthropic is not None
-    assert routing.stays(anthropic, "claude-sonnet-4-6")
-    assert not routing.stays(anthropic, "claude-haiku-4-5-20251001")
-    assert not routing.stays(anthropic, "gpt-4o")
+    assert not routing.leaves(anthropic, "claude-sonnet-4-6")
+    assert routing.leaves(anthropic, "claude-haiku-4-5-20251001")
+    assert routing.leaves(anthropic, "gpt-4o")
+    assert not routing.leaves(anthropic, "nobody-has-this")
 
 
 @pytest.mark.parametrize(

@@ -142,6 +142,8 @@ class Routing:
         for entry in [*filter(available, served), *served]:
             if route := self._route(entry, model, client):
                 return route
+        if served:
+            return Unknown(model, (), _why_not(served[0], client))
         return Unknown(model, self._reachable(available))
 
     def may_have(self, entry: ProviderEntry, model: str) -> bool:
@@ -166,11 +168,10 @@ class Routing:
         self, model: str, barred: Collection[str], available: Available
     ) -> ProviderEntry | None:
         """Return who serves a model by the very name that begins with its maker's, as OpenRouter does."""
-        for entry in self._routed:
-            if available(entry) and entry.name not in barred and "/" in model:
-                if model.lower() in self._lowered(entry.name):
-                    return entry
-        return None
+        if "/" not in model:
+            return None
+        reachable = (e for e in self._routed if available(e) and e.name not in barred)
+        return next((e for e in reachable if model.lower() in self._lowered(e.name)), None)
 
     def _lowered(self, provider: str) -> frozenset[str]:
         if provider not in self._lower_names:
@@ -186,9 +187,11 @@ class Routing:
             for name in self._models.names(entry.name)
         ]
 
-    def stays(self, home: ProviderEntry, model: str) -> bool:
-        """Tell whether a call for a model stays with the provider that its client named."""
-        return self.instead_of(model) == model and self.may_have(home, model)
+    def leaves(self, home: ProviderEntry, model: str) -> bool:
+        """Tell whether a call for a model is not for the provider that its client named, but for another one."""
+        if "," in model or self.instead_of(model) != model:
+            return True
+        return not self.may_have(home, model) and isinstance(self.resolve(model), Route)
 
     def instead_of(self, model: str) -> str:
         """Return what is asked for instead of a model, by the user's own settings."""
