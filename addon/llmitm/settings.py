@@ -9,19 +9,21 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from llmitm.errors import SettingsError
 from llmitm.home import Home
+from llmitm.keys import KeySource
 from llmitm.policy.rules import Rule
 from llmitm.policy.switches import Switches
 from llmitm.providers.dialects import families
-from llmitm.providers.hosts import ProviderEntry
+from llmitm.providers.hosts import ProviderEntry, known_providers
 
 _LONGEST_VALUE_SHOWN = 60
 
@@ -41,6 +43,21 @@ def _pattern(value: str) -> str:
     except re.error as error:
         raise ValueError(f"a regular expression of Python's ({error})") from None
     return value
+
+
+def _origin(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
+        raise ValueError("an origin such as https://llm.example.com")
+    return value.rstrip("/")
+
+
+def _key(value: Any) -> KeySource:
+    if isinstance(value, str) and value.strip():
+        return KeySource(value.strip())
+    if isinstance(value, dict) and [*value] == ["env"] and isinstance(value["env"], str):
+        return KeySource(env=value["env"])
+    raise ValueError('a key, or { env = "VARIABLE" }')
 
 
 Fact = Literal["program", "directory", "repository", "branch", "pid", "arguments"]
@@ -108,6 +125,15 @@ class CallerSettings(_Section):
     """The facts that are stored."""
 
 
+class GatewaySettings(_Section):
+    """Where the gateway sends calls."""
+
+    models: dict[str, str] = Field(default_factory=dict)
+    """Names of models (`*` for any characters), and what is asked for instead: a model, `model/provider`."""
+    allow: tuple[Annotated[str, AfterValidator(_origin)], ...] = ()
+    """Origins beside the LLM hosts that are known to which `Helicone-Target-URL` may lead."""
+
+
 class Settings(_Section):
     """Everything that can be set."""
 
@@ -121,6 +147,9 @@ class Settings(_Section):
     """What holds for calls that say nothing else."""
     rule: tuple[Rule, ...] = ()
     """What holds for the calls that its patterns match; a later rule goes before an earlier one."""
+    gateway: GatewaySettings = GatewaySettings()
+    keys: dict[str, Annotated[KeySource, BeforeValidator(_key)]] = Field(default_factory=dict)
+    """API keys, by the name of their provider."""
     provider: tuple[ProviderEntry, ...] = ()
     """LLM hosts of one's own, in the form of `providers.toml`."""
 
@@ -133,6 +162,7 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "cache": CacheSettings,
     "callers": CallerSettings,
     "defaults": Switches,
+    "gateway": GatewaySettings,
 }
 _TABLES: dict[str, type[BaseModel]] = {"rule": Rule, "provider": ProviderEntry}
 
@@ -188,7 +218,20 @@ def parse(path: Path, text: str) -> Settings:
                 raise SettingsError(
                     f"{path}: provider[{number}].dialects = {family!r}: allowed is {allowed}"
                 )
-    return settings
+    return settings.model_copy(
+        update={"provider": (*settings.provider, *_allowed(settings.gateway.allow))}
+    )
+
+
+def _allowed(origins: tuple[str, ...]) -> Iterator[ProviderEntry]:
+    """Return providers for origins that are allowed and not known, so that calls to them are logged."""
+    for origin in origins:
+        parts = urlsplit(origin)
+        name = str(parts.hostname)
+        if not any(name in entry.hosts for entry in known_providers()):
+            yield ProviderEntry(
+                name=re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-"), hosts=(origin,)
+            )
 
 
 def _with_tuples(value: Any) -> Any:
@@ -218,6 +261,8 @@ def _explain(path: Path, error: ValidationError) -> str:
     value = repr(list(given) if isinstance(given, tuple) else given)
     if "fallbacks" in place:
         value = "[…]"  # there are API keys in it
+    if place[0] == "keys":
+        value = "…"  # it may be one
     if len(value) > _LONGEST_VALUE_SHOWN:
         value = value[:_LONGEST_VALUE_SHOWN] + "…"
     allowed = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")

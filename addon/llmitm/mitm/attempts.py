@@ -32,7 +32,7 @@ from llmitm.providers.dialects import by_name
 from llmitm.wire import jsontext
 from llmitm.wire.encodings import decode
 
-type Retarget = Callable[[http.HTTPFlow, Flight, FallbackTarget], str | None]
+type Retarget = Callable[[http.HTTPFlow, Flight, FallbackTarget], Awaitable[str | None]]
 """Changes a flow's request into that for a fallback; returns why it cannot."""
 type Prepare = Callable[[http.HTTPFlow], Awaitable[None]]
 """Makes ready a request that goes to somebody else."""
@@ -169,7 +169,7 @@ class Attempting:
             self.retries += 1
         else:
             earlier = self._snapshot()
-            if not self._goes_elsewhere(failure, retarget):
+            if not await self._goes_elsewhere(failure, retarget):
                 return
             await prepare(self._flow)
         exchange.earlier.append(earlier)
@@ -194,7 +194,7 @@ class Attempting:
             self._flight.exchange.notes.append(f"not retried: {told}")
         return wait
 
-    def _goes_elsewhere(self, failure: Failure, retarget: Retarget) -> bool:
+    async def _goes_elsewhere(self, failure: Failure, retarget: Retarget) -> bool:
         """Make the request that for the next fallback that can be had."""
         exchange = self._flight.exchange
         if not self._targets or not matches(self._codes, failure):
@@ -204,7 +204,7 @@ class Attempting:
         while self._targets:
             target = self._targets.pop(0)
             index = len(fallback.targets) - len(self._targets) - 1
-            refused = retarget(self._flow, self._flight, target)
+            refused = await retarget(self._flow, self._flight, target)
             if refused is None:
                 exchange.fallback_index, self.model = index, target.model
                 self._codes = target.on_codes

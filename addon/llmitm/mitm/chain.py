@@ -18,8 +18,12 @@ from llmitm.mitm.console import Console
 from llmitm.mitm.dispatch import Dispatch
 from llmitm.mitm.gateway import Gateway
 from llmitm.mitm.intercept import Intercept
+from llmitm.mitm.modelled import Modelled
 from llmitm.mitm.replaying import RecordCalls, ReplayCalls
+from llmitm.mitm.retarget import Retarget
+from llmitm.mitm.router import Router
 from llmitm.mitm.sockets import Sockets
+from llmitm.mitm.translating import Translating
 from llmitm.mitm.tunnel import Tunnel
 from llmitm.mitm.upstream import Upstream
 from llmitm.modes import modes
@@ -28,6 +32,7 @@ from llmitm.providers.hosts import HostTable
 from llmitm.readers import FollowingReader, reader
 from llmitm.recorder import Recorder
 from llmitm.replays import Recording, Replay
+from llmitm.served import ServedModels
 from llmitm.settings import Settings
 from llmitm.store import jobs
 from llmitm.store.allowances import AllowanceFile
@@ -63,17 +68,22 @@ def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = Fal
     intercept = Intercept(
         hosts, tunnel, recorder.submit, rules, settings.streams.ask_usage, callers.told, sockets
     )
-    attempts = Attempts(lambda *_: "not yet", intercept.ask_usage, settings.streams.hold_seconds)
+    router = Router(
+        hosts, settings.keys, settings.gateway.models, partial(ServedModels.read, home.prices)
+    )
+    attempts = Attempts(Retarget(router), intercept.ask_usage, settings.streams.hold_seconds)
     console.watch(recorder, tunnel, intercept)
     return [
         Upstream(hosts),  # first: options that everything after relies on
         tunnel,  # what is decrypted at all
-        Gateway(hosts, console.health),  # re-targets a request before it is identified
+        Gateway(router, console.health),  # re-targets a request before it is identified
         callers,  # who makes it
         intercept,  # the call itself
+        Modelled(),  # what the gateway decided of it
         *_answering(home, settings),  # what need not go upstream
         allowances,  # what may not: beyond a limit of the user's own
         attempts,  # tries it again, or elsewhere
+        Translating(),  # behind the tap: the log has what the provider sent
         Dispatch(),  # finds handlers faster than stock mitmdump does
         console,  # last: closes the log when all is over
     ]

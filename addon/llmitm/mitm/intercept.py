@@ -20,6 +20,7 @@ from llmitm.ids import new_id
 from llmitm.mitm.flights import Flight, arrive, depart, flight_of
 from llmitm.mitm.gateway import TAGS
 from llmitm.mitm.guard import guarded
+from llmitm.mitm.modelled import TO_ROUTE
 from llmitm.mitm.sockets import Sockets
 from llmitm.mitm.tee import KEEP_WHOLE, LONGEST_KEPT, OVERFLOW, RequestTee, ResponseTee
 from llmitm.mitm.tunnel import Tunnel
@@ -71,6 +72,10 @@ class Intercept:
     @guarded
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Identify the call, and take off what is meant for us."""
+        if TO_ROUTE not in flow.metadata:
+            self._begin(flow)
+
+    def _begin(self, flow: http.HTTPFlow) -> None:
         request = flow.request
         self._tunnel.remember(flow)
         host = (request.pretty_host or request.host).lower()
@@ -133,6 +138,9 @@ class Intercept:
     @guarded
     async def request(self, flow: http.HTTPFlow) -> None:
         """Keep the body; find out what is to be done with the call; ask for usage that would not come."""
+        if TO_ROUTE in flow.metadata and flow.response is None:
+            self._begin(flow)  # now that the gateway knows where it goes
+            flow.request.stream = False  # it is whole
         flight = flight_of(flow)
         if flight is None or flow.request.stream:
             return

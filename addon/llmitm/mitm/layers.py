@@ -20,6 +20,7 @@ from mitmproxy.proxy.layers.http._events import (
     ResponseEndOfMessage,
 )
 
+from llmitm.mitm.modelled import TO_ROUTE, TOO_LONG
 from llmitm.mitm.tee import OVERFLOW
 from llmitm.policy.bodies import LONGEST_HELD
 
@@ -78,6 +79,10 @@ def _check_held_size(self: HttpStream, request: bool) -> CommandGenerator[bool]:
             for start in range(0, len(held), _PIECE):
                 piece = held[start : start + _PIECE]
                 yield from self.handle_event(RequestData(self.stream_id, piece))
+            return False
+        if TO_ROUTE in self.flow.metadata:
+            self.flow.metadata[TOO_LONG] = True  # the gateway will refuse it
+            self.request_body_buf.clear()
             return False
     return (yield from _check_body_size(self, request))
 

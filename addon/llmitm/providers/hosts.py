@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cache
 from importlib import resources
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -49,6 +49,26 @@ class ProviderEntry(BaseModel):
     """Where other things live on the host too: the only paths (`*` for any characters) that can be calls."""
     telemetry: tuple[str, ...] = ()
     """Paths (`*` for any characters) that are no calls: passed on as a stream and not stored."""
+    routed: bool = True
+    """False where the gateway cannot send a call by the model's name alone: an account or a project is in the path."""
+    aliases: tuple[str, ...] = ()
+    """Other names that it goes by in a model's name, as `google` in `google/gemini-2.5-pro`."""
+    makes: tuple[str, ...] = ()
+    """Models (`*` for any characters) that are its own; what matches one with `!` before it is not served here."""
+    chat_dialect: Literal["openai_chat", "bedrock_converse"] = "openai_chat"
+    """What a chat is asked for in, where the client's own dialect is not spoken."""
+    openai_base: str | None = None
+    """What stands here for OpenAI's `/v1`; by default `base_path` with `/v1`."""
+    anthropic_base: str | None = None
+    """What stands before Anthropic's `/v1/messages`, where that is spoken."""
+    responses: bool = False
+    """True where OpenAI's Responses API is spoken."""
+    key_env: tuple[str, ...] = ()
+    """Variables that may hold the API key; by default the name with `_API_KEY`."""
+    key_starts: tuple[str, ...] = ()
+    """What its API keys begin with."""
+    key_header: str = "authorization"
+    """The header for the key, where it is not told by the dialect."""
 
     @model_validator(mode="before")
     @classmethod

@@ -94,3 +94,11 @@ def _inside(value: Json) -> Iterable[Json]:
 def compact(value: Json) -> str:
     """Write a JSON value without white space, characters beyond ASCII as they are."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def dump(value: Json) -> bytes:
+    """Write a JSON value as UTF-8; halves of a character, which that cannot hold, as escapes."""
+    try:
+        return compact(value).encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, separators=(",", ":")).encode()

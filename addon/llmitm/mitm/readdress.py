@@ -1,0 +1,194 @@
+"""Send a request elsewhere than its client did: another host, path, model, key or dialect.
+
+Whatever is done begins with the request as the client sent it, so that it can be done again for another provider.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mitmproxy import http
+
+from llmitm.calls import Json
+from llmitm.keys import is_placeholder, key_header, keys_sent
+from llmitm.mitm.refusals import Refused
+from llmitm.mitm.router import Router
+from llmitm.mitm.translating import forget, translate
+from llmitm.policy.routing import Route
+from llmitm.providers.base import request_document
+from llmitm.providers.hosts import Origin, ProviderEntry
+from llmitm.wire import jsontext
+
+_ORIGINAL = "llmitm_original"
+_KEY_HEADERS = ("authorization", "x-api-key", "api-key", "x-goog-api-key")
+_OF_ONE_PROVIDER = ("openai-", "anthropic-", "x-goog-", "cookie")
+_PARSED_HERE = 256 * 1024
+_PORTS = {"https": 443, "http": 80}
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """A request as the client sent it, but for our control headers."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+    headers: http.Headers
+    body: bytes
+    dialect: str | None
+    """What the client speaks."""
+    is_for_gateway: bool = False
+    """Whether it was sent to the gateway, not to a provider."""
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether nothing of it may be changed (AWS SigV4)."""
+        authorization: str = self.headers.get("authorization", "")
+        return authorization.startswith("AWS4-HMAC-SHA256")
+
+    @property
+    def keys(self) -> Sequence[str]:
+        """The API keys that the client sent."""
+        return keys_sent(list(self.headers.items(multi=True)))
+
+    async def document(self) -> Json:
+        """Return the body, parsed; None where it is neither JSON nor a form."""
+        headers = list(self.headers.items(multi=True))
+        if len(self.body) <= _PARSED_HERE:
+            return request_document(self.body, headers)
+        return await asyncio.to_thread(request_document, self.body, headers)
+
+
+def keep_original(
+    flow: http.HTTPFlow, dialect: str | None, body: bytes, *, is_for_gateway: bool = False
+) -> Original:
+    """Return the request as the client sent it, which is kept with the flow from the first time on."""
+    original: Original | None = flow.metadata.get(_ORIGINAL)
+    if original is None:
+        request = flow.request
+        original = flow.metadata[_ORIGINAL] = Original(
+            request.scheme,
+            request.host,
+            request.port,
+            request.path,
+            request.headers.copy(),
+            body,
+            dialect,
+            is_for_gateway,
+        )
+    return original
+
+
+def drop_original(flow: http.HTTPFlow) -> None:
+    """Let the request as it is now be what the client sent."""
+    flow.metadata.pop(_ORIGINAL, None)
+
+
+def restore(request: http.Request, original: Original) -> None:
+    """Make a request what it was."""
+    request.headers = original.headers.copy()
+    set_body(request, original.body)
+    go_to(request, Origin(original.scheme, original.host, original.port, ""), original.path)
+
+
+def go_to(request: http.Request, origin: Origin, path: str) -> None:
+    """Set host and path."""
+    request.scheme, request.host, request.port = origin.scheme, origin.host, origin.port
+    request.path = path
+    is_default = _PORTS.get(origin.scheme) == origin.port
+    request.host_header = origin.host if is_default else f"{origin.host}:{origin.port}"
+
+
+def give_key(request: http.Request, entry: ProviderEntry, dialect: str | None, key: str) -> None:
+    """Put a key where a provider looks for it, and no other beside it."""
+    for name in _KEY_HEADERS:
+        request.headers.pop(name, None)
+    name, value = key_header(entry, dialect, key)
+    request.headers[name] = value
+
+
+def lend_key(
+    router: Router, flow: http.HTTPFlow, entry: ProviderEntry, *, is_needed: bool = False
+) -> None:
+    """Put a provider's key into a call whose app gives none of any provider's.
+
+    Raises `Refused` where there is none here either, and the provider would get none that is one.
+    """
+    request = flow.request
+    sent = keys_sent(list(request.headers.items(multi=True)))
+    if not all(map(is_placeholder, sent)) or "key=" in request.path.partition("?")[2]:
+        return
+    endpoint = router.hosts.endpoint(entry, request.method, request.path)
+    if key := router.keys.configured(entry):
+        give_key(request, entry, endpoint.dialect if endpoint else None, key)
+    elif is_needed and router.keys.are_needed(entry):
+        raise Refused("authentication_error", router.keys.how_to_give(entry))
+
+
+def send_by_route(
+    flow: http.HTTPFlow,
+    original: Original,
+    route: Route,
+    path: str,
+    document: Json,
+    changes: Mapping[str, Json] | None = None,
+) -> Sequence[str]:
+    """Send a request to where a route leads; `path` begins with `/v1`. Return what was lost in translation.
+
+    Raises `translating.Untranslatable` where its dialect cannot be put into the other one.
+    """
+    request = flow.request
+    restore(request, original)
+    assert original.dialect is not None
+    wanted = {**document, **(changes or {})} if isinstance(document, dict) else document
+    if route.dialect != original.dialect:
+        asked = wanted.get("model") if isinstance(wanted, dict) else None
+        done = translate(flow, original.dialect, route, wanted, str(asked or route.model))
+        _drop_headers_of_others(request)
+        request.headers.update(dict(done.headers))
+        set_body(request, done.body)
+        go_to(request, route.origin, route.path(done.path))
+        return done.notes
+    forget(flow)
+    if isinstance(wanted, dict) and _is_json(request):
+        set_keys(request, document, {**(changes or {}), "model": route.model})
+    if route.origin.host != original.host:
+        _drop_headers_of_others(request, but=route.dialect)
+    go_to(request, route.origin, route.path(path))
+    return ()
+
+
+def set_keys(
+    request: http.Request, document: Mapping[str, Json], changes: Mapping[str, Json]
+) -> None:
+    """Set keys of a body of JSON; it stays as it is, byte for byte, where nothing changes."""
+    if all(name in document and document[name] == value for name, value in changes.items()):
+        return
+    set_body(request, jsontext.compact({**document, **changes}).encode("utf-8", "surrogatepass"))
+
+
+def _is_json(request: http.Request) -> bool:
+    kind: str = request.headers.get("content-type", "json")
+    return "json" in kind.lower() or kind.startswith("text/")
+
+
+def set_body(request: http.Request, body: bytes) -> None:
+    """Set a body, unless it is that already."""
+    if request.raw_content == body:
+        return
+    request.headers.pop("content-encoding", None)
+    request.raw_content = body
+    if "transfer-encoding" not in request.headers:
+        request.headers["content-length"] = str(len(body))
+
+
+def _drop_headers_of_others(request: http.Request, but: str | None = None) -> None:
+    """Take off what was meant for the provider that the client had in mind; `but` is the dialect that is spoken still."""
+    kept = but.partition("_")[0] if but else None
+    for name in [*request.headers]:
+        lowered = name.lower()
+        if lowered.startswith(_OF_ONE_PROVIDER) and not (kept and lowered.startswith(kept)):
+            del request.headers[name]

@@ -1,0 +1,45 @@
+"""What llmitm answers itself when a call cannot go anywhere, in the error shape of the client's dialect."""
+
+from __future__ import annotations
+
+import json
+from typing import Literal
+
+from mitmproxy import http
+
+from llmitm.calls import Json
+from llmitm.providers.dialects import by_name
+
+type Reason = Literal[
+    "invalid_request_error", "authentication_error", "model_not_found", "request_too_large"
+]
+_STATUS: dict[Reason, int] = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "model_not_found": 404,
+    "request_too_large": 413,
+}
+_AS_ANTHROPIC_SAYS: dict[Reason, str] = {"model_not_found": "not_found_error"}
+"""https://docs.claude.com/en/api/errors (read 2026-11-26)"""
+
+
+class Refused(Exception):
+    """A call that cannot be sent on."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason: Reason = reason
+
+    def response(self, dialect: str | None) -> http.Response:
+        """Return the answer for a client that speaks a dialect; OpenAI's where it is not known."""
+        dialect = dialect or "openai_chat"
+        kind: str = self.reason
+        if dialect.startswith("anthropic"):
+            kind = _AS_ANTHROPIC_SAYS.get(self.reason, kind)
+        status = _STATUS[self.reason]
+        return answer(status, by_name(dialect).error(status, kind, f"llmitm: {self}"))
+
+
+def answer(status: int, body: Json) -> http.Response:
+    """Return a response of JSON."""
+    return http.Response.make(status, json.dumps(body), {"content-type": "application/json"})

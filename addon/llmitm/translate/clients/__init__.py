@@ -1,0 +1,1 @@
+"""What clients speak: their requests are read, their answers written."""

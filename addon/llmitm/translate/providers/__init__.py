@@ -1,0 +1,1 @@
+"""What providers speak: their requests are written, their answers read."""
