@@ -237,7 +237,7 @@ def test_anthropic_raises_its_own_errors(provider: str) -> None:
         anthropic_client(provider, "error-503").messages.create(**given, stream=True)
     client = anthropic_client(provider, "stream-error-4")
     with (
-        pytest.raises(anthropic.APIStatusError, match="api_error|overloaded_error"),
+        pytest.raises(anthropic.APIStatusError, match=r"api_error|overloaded_error"),
         client.messages.stream(**given) as stream,
     ):
         stream.get_final_message()
