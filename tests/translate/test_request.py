@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from llmitm.translate import Untranslatable, between
 from providers.odd import ODD, TEXT, shape, some
@@ -284,20 +285,95 @@ def test_what_bedrock_does_not_fetch_is_refused() -> None:
     assert body["messages"][0]["content"][0]["source"]["type"] == "url"
 
 
-_BLOCK = shape(
-    type=ODD, text=TEXT, id=TEXT, name=TEXT, input=ODD, source=shape(type=TEXT), content=ODD
+_ROLE = st.sampled_from(["user", "assistant", "system", "tool"])
+_KIND = st.sampled_from(
+    [
+        "text",
+        "image",
+        "document",
+        "tool_use",
+        "tool_result",
+        "thinking",
+        "redacted_thinking",
+        "search_result",
+        "web_search_tool_result",
+        "input_text",
+        "output_text",
+        "input_image",
+        "input_file",
+        "refusal",
+        "image_url",
+        "file",
+        "message",
+        "reasoning",
+        "function",
+        "function_call",
+        "function_call_output",
+        "custom",
+        "custom_tool_call",
+        "custom_tool_call_output",
+        "namespace",
+        "additional_tools",
+        "allowed_tools",
+        "configuration_update",
+        "base64",
+        "url",
+        "content",
+        "json_schema",
+        "json_object",
+        "enabled",
+        "adaptive",
+        "auto",
+        "any",
+    ]
 )
-_ITEM = shape(role=TEXT, type=TEXT, content=TEXT | some(_BLOCK), tool_calls=some(ODD), name=TEXT)
+_SOURCE = shape(type=_KIND, data=TEXT, url=TEXT, media_type=TEXT)
+_FUNCTION = shape(name=TEXT, arguments=TEXT, parameters=ODD, input=TEXT)
+_BLOCK = shape(
+    type=_KIND,
+    text=TEXT,
+    id=TEXT,
+    tool_use_id=TEXT,
+    name=TEXT,
+    input=ODD,
+    source=_SOURCE,
+    image_url=TEXT | shape(url=TEXT),
+    file=shape(file_data=TEXT),
+    file_data=TEXT,
+    content=TEXT | some(ODD),
+    signature=TEXT,
+    data=TEXT,
+)
+_ITEM = shape(
+    role=_ROLE,
+    type=_KIND,
+    content=TEXT | some(_BLOCK),
+    tool_calls=some(shape(id=TEXT, function=_FUNCTION, custom=_FUNCTION)),
+    name=TEXT,
+    call_id=TEXT,
+    tool_call_id=TEXT,
+    arguments=TEXT,
+    input=TEXT,
+    output=TEXT | some(_BLOCK),
+    summary=some(shape(text=TEXT)),
+    encrypted_content=TEXT | st.just("llmitm.e30="),
+    reasoning_details=some(shape(type=_KIND, text=TEXT, signature=TEXT)),
+    tools=some(ODD),
+)
+_TOOL = shape(type=_KIND, name=TEXT, function=_FUNCTION, custom=_FUNCTION, input_schema=ODD)
 _ODD = shape(
     messages=some(_ITEM),
     input=some(_ITEM) | TEXT,
-    tools=some(shape(type=TEXT, name=TEXT, function=shape(name=TEXT), input_schema=ODD)),
-    tool_choice=ODD,
-    system=ODD,
-    stop=ODD,
-    thinking=shape(type=TEXT),
-    temperature=ODD,
-    response_format=shape(type=TEXT, json_schema=ODD),
+    tools=some(_TOOL),
+    tool_choice=_TOOL | st.sampled_from(["auto", "none", "required"]),
+    system=TEXT | some(shape(text=TEXT)),
+    stop=TEXT | some(TEXT),
+    thinking=shape(type=_KIND, budget_tokens=st.integers(0, 9_000)),
+    max_tokens=st.integers(0, 9_000),
+    temperature=st.floats(),
+    response_format=shape(type=_KIND, json_schema=shape(schema=ODD)),
+    text=shape(format=shape(type=_KIND, schema=ODD)),
+    reasoning=shape(effort=TEXT),
 )
 
 
@@ -307,8 +383,7 @@ def test_odd_requests_are_translated_or_refused(client: str, provider: str, docu
     translation = between(client, provider)
     assert translation is not None
     try:
-        written = translation.request(document, model="some-model")
-    except Untranslatable as error:
-        assert str(error)
-    else:
-        assert isinstance(json.loads(written.body), dict)
+        written = translation.request(document, model="claude-sonnet-4-5")
+    except Untranslatable:
+        return
+    assert isinstance(json.loads(written.body), dict)
