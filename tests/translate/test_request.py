@@ -345,7 +345,6 @@ _BLOCK = shape(
     data=TEXT,
 )
 _ITEM = shape(
-    role=_ROLE,
     type=_KIND,
     content=TEXT | some(_BLOCK),
     tool_calls=some(shape(id=TEXT, function=_FUNCTION, custom=_FUNCTION)),
@@ -360,11 +359,10 @@ _ITEM = shape(
     reasoning_details=some(shape(type=_KIND, text=TEXT, signature=TEXT)),
     tools=some(ODD),
 )
+_SAID = st.builds(lambda item, role: item | {"role": role}, _ITEM, _ROLE)
 _TOOL = shape(type=_KIND, name=TEXT, function=_FUNCTION, custom=_FUNCTION, input_schema=ODD)
-_ODD = shape(
-    messages=some(_ITEM),
-    input=some(_ITEM) | TEXT,
-    tools=some(_TOOL),
+_OPTIONS = shape(
+    tools=st.lists(_TOOL, max_size=2),
     tool_choice=_TOOL | st.sampled_from(["auto", "none", "required"]),
     system=TEXT | some(shape(text=TEXT)),
     stop=TEXT | some(TEXT),
@@ -375,6 +373,8 @@ _ODD = shape(
     text=shape(format=shape(type=_KIND, schema=ODD)),
     reasoning=shape(effort=TEXT),
 )
+_CHAT = st.lists(_SAID, min_size=1, max_size=3)
+_ODD = st.builds(lambda options, chat: options | {"messages": chat, "input": chat}, _OPTIONS, _CHAT)
 
 
 @pytest.mark.parametrize(("client", "provider"), PAIRS)
