@@ -387,3 +387,51 @@ def test_odd_requests_are_translated_or_refused(client: str, provider: str, docu
     except Untranslatable:
         return
     assert isinstance(json.loads(written.body), dict)
+
+
+@pytest.mark.parametrize(
+    ("model", "efforts"),
+    [
+        ("gpt-5-mini", {"minimal": "minimal", "max": "high"}),
+        ("o3", {"minimal": "low", "xhigh": "high"}),
+        ("gpt-5.4", {"high": "high", "max": "xhigh"}),
+        ("gpt-5.6-sol", {"xhigh": "xhigh", "max": "max"}),
+        ("gemini-2.5-pro", {"xhigh": "high", "medium": "medium"}),
+        ("gpt-4o", {"high": None}),
+    ],
+)
+def test_efforts_are_those_that_a_model_knows(model: str, efforts: dict[str, str | None]) -> None:
+    for asked, expected in efforts.items():
+        given = {**_HELLO, "max_tokens": 100, "output_config": {"effort": asked}}
+        body = json.loads(translated("anthropic_messages", "openai_chat", given, model).body)
+        assert body.get("reasoning_effort") == expected
+        body = json.loads(translated("anthropic_messages", "openai_responses", given, model).body)
+        assert body.get("reasoning", {}).get("effort") == expected
+
+
+def test_newer_models_think_with_tools_only_in_responses() -> None:
+    written = translated("anthropic_messages", "openai_chat", CLAUDE_CODE, "gpt-5.4")
+    assert check("openai_chat", written)["reasoning_effort"] == "none"
+    assert "thinking is left out: gpt-5.4 thinks with tools only in Responses" in written.notes
+    written = translated("anthropic_messages", "openai_responses", CLAUDE_CODE, "gpt-5.4")
+    assert check("openai_responses", written)["reasoning"]["effort"] == "high"
+
+
+def test_long_descriptions_are_not_lost() -> None:
+    tool = {"name": "Agent", "description": "x" * 2_000, "input_schema": SCHEMA}
+    given = {**_HELLO, "max_tokens": 100, "tools": [tool]}
+    for model, is_moved in (("gpt-4o", True), ("qwen3-coder", False)):
+        body = json.loads(translated("anthropic_messages", "openai_chat", given, model).body)
+        described = body["tools"][0]["function"]["description"]
+        assert (len(described) <= 1_024) == is_moved
+        assert ("x" * 2_000 in body["messages"][0]["content"]) == is_moved
+
+
+def test_users_names_are_such_as_are_taken() -> None:
+    given = {**_HELLO, "max_tokens": 100, "metadata": {"user_id": "u" * 190}}
+    body = json.loads(translated("anthropic_messages", "openai_chat", given).body)
+    assert len(body["user"]) == 32
+    for user, is_kept in (("me@example.com", False), ("+49 30 1234", False), ("user_7", True)):
+        given = {**_HELLO, "user": user}
+        body = json.loads(translated("openai_chat", "anthropic_messages", given).body)
+        assert (body["metadata"]["user_id"] == user) == is_kept

@@ -16,6 +16,7 @@ _TAKES_EFFORT = re.compile(
 )
 _WANTS_REASONING_BACK = re.compile(r"deepseek|kimi|glm-|minimax|qwen", re.I)
 _CLAUDE = re.compile(r"claude-(?:[a-z]+-)?(\d+)(?:[-.](\d{1,2}))?(?!\d)")
+_GPT = re.compile(r"(?:^|/)gpt-(\d+)(?:\.(\d+))?(?![\d.]*[a-z])")
 _OPENAI_LIMITS = (
     ("gpt-4o", 16_384),
     ("gpt-4.1", 32_768),
@@ -51,6 +52,21 @@ def openai_limit(model: str) -> int | None:
     return next((limit for start, limit in _OPENAI_LIMITS if bare.startswith(start)), None)
 
 
+def gpt_version(model: str) -> tuple[int, int] | None:
+    """Return the version of one of OpenAI's numbered models; None where it is another's."""
+    match = _GPT.search(model)
+    return (int(match[1]), int(match[2] or 0)) if match else None
+
+
+def thinks_with_tools_only_in_responses(model: str) -> bool:
+    """Return whether chat completions refuse tools unless the model is told not to think.
+
+    https://github.com/openai/openai-openapi/issues/541 (read 2026-11-26)
+    """
+    version = gpt_version(model)
+    return version is not None and version >= (5, 2)
+
+
 def claude_version(model: str) -> tuple[int, int] | None:
     """Return the version of one of Anthropic's models; None where it is another's, or not told."""
     match = _CLAUDE.search(model)
@@ -60,6 +76,8 @@ def claude_version(model: str) -> tuple[int, int] | None:
 def claude_limit(model: str) -> int | None:
     """Return the most tokens that an answer may have; None where 32,000 are no problem."""
     version = claude_version(model)
+    if version in ((4, 0), (4, 1)) and "opus" in model:
+        return 32_000
     if version is None or version[0] > 3:
         return None
     return max((limit for since, limit in _CLAUDE_LIMITS if since <= version), default=4_096)
