@@ -243,3 +243,34 @@ def test_refusals_are_of_a_kind(status: int, body: Any, kind: str) -> None:
     assert failure.message
     told = failures.anthropic(failure)["error"]["message"]
     assert ("prompt is too long" in told) == (kind == "context_length")
+
+
+@pytest.mark.parametrize("finish", ["", None, "stop"])
+def test_whole_answer_without_a_reason_for_its_end_is_whole(finish: str | None) -> None:
+    """Snowflake gives an empty one, OpenRouter has had none; Perplexity has an empty delta beside the message."""
+    choice = {"message": {"content": "Hi"}, "delta": {"content": ""}, "finish_reason": finish}
+    translation = between("anthropic_messages", "openai_chat")
+    assert translation is not None
+    response = translation.response(200, (), streaming=False, model="m")
+    response.feed(json.dumps({"choices": [choice]}).encode())
+    message = json.loads(response.flush())
+    assert (message["content"], message["stop_reason"]) == (
+        [{"type": "text", "text": "Hi"}],
+        "end_turn",
+    )
+
+
+def test_tool_that_bedrock_runs_itself_is_not_the_clients() -> None:
+    call = {
+        "toolUseId": "t",
+        "name": "nova_code_interpreter",
+        "type": "server_tool_use",
+        "input": {"a": 1},
+    }
+    content = [{"toolUse": call}, {"text": "42"}]
+    body = {"output": {"message": {"content": content}}, "stopReason": "end_turn"}
+    translation = between("anthropic_messages", "bedrock_converse")
+    assert translation is not None
+    response = translation.response(200, (), streaming=False, model="m")
+    response.feed(json.dumps(body).encode())
+    assert json.loads(response.flush())["content"] == [{"type": "text", "text": "42"}]

@@ -176,7 +176,15 @@ def _part(part: dict[str, Json]) -> Text | Media:
 
 def _assistant(message: dict[str, Json]) -> Iterator[Part]:
     yield from _reasoning(message)
-    yield from _parts(message.get("content"))
+    content = message.get("content")
+    for part in items(content):
+        if mapping(part).get("type") == "thinking":  # Mistral's
+            yield Reasoning(words(part.get("thinking")))
+    yield from _parts(
+        [part for part in content if mapping(part).get("type") != "thinking"]
+        if isinstance(content, list)
+        else content
+    )
     if refusal := filled(message.get("refusal")):
         yield Text(refusal)
     for call in map(mapping, items(message.get("tool_calls"))):

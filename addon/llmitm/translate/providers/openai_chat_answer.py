@@ -90,8 +90,13 @@ class ChunkReader(AnswerReader):
             yield Counted(counted)
 
     def whole(self, document: Json) -> Iterator[Event]:
-        """Take a whole completion."""
-        yield from self.add({**mapping(document), "choices": [first(_choices(document))]}, None)
+        """Take a whole completion, whose end some hosts give no reason for."""
+        body = mapping(document)
+        choice = first(body.get("choices"))
+        chunk = {**choice, "index": 0, "delta": choice.get("message")}
+        yield from self.add({**body, "choices": [chunk]}, None)
+        if choice:
+            self._finish = self._finish or "stop"
         yield from self.close()
 
     def close(self) -> Iterator[Event]:
@@ -168,10 +173,6 @@ def _is_another(call: _Call, position: int | None, identifier: str | None, name:
     if identifier is not None:
         return call.identifier != identifier
     return position is None or call.name != name
-
-
-def _choices(document: Json) -> Json:
-    return mapping(document).get("choices")
 
 
 def _content(content: Json) -> Iterator[Event]:
