@@ -274,3 +274,14 @@ def test_tool_that_bedrock_runs_itself_is_not_the_clients() -> None:
     response = translation.response(200, (), streaming=False, model="m")
     response.feed(json.dumps(body).encode())
     assert json.loads(response.flush())["content"] == [{"type": "text", "text": "42"}]
+
+
+def test_stream_that_says_it_is_done_is_whole() -> None:
+    """Snowflake gives no reason; thinking is in the details alone."""
+    thinking = delta(content="", reasoning_details=[{"type": "reasoning.text", "text": "Hm."}])
+    found = events("anthropic_messages", "openai_chat", chunks(thinking, delta(content="Hi")))
+    assert [event["type"] for _, event in found[-2:]] == ["message_delta", "message_stop"]
+    assert any(event.get("delta", {}).get("thinking") == "Hm." for _, event in found)
+    # Nothing at all is no answer.
+    ((name, _),) = events("anthropic_messages", "openai_chat", b"data: [DONE]\n\n")
+    assert name == "error"
