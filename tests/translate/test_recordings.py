@@ -15,6 +15,7 @@ from llmitm.providers.base import Dialect, Head
 from llmitm.providers.dialects import by_name
 from llmitm.translate import Untranslatable, between
 from llmitm.wire import jsontext
+from llmitm.wire.encodings import decode
 from providers import recordings
 from translate.answers import CLIENTS, PROVIDERS
 
@@ -67,31 +68,52 @@ def _meaning(answer: Answer) -> list[object]:
     ]
 
 
+def _read(client: str, dialect: Dialect, exchange: Exchange, streaming: bool) -> Answer | None:
+    """Return what a client reads through a translation; None where there is none."""
+    translation = between(client, dialect.name)
+    if translation is None:
+        return None
+    asked = {"messages": [{"role": "user", "content": "x"}], "input": "x"}
+    translation.request(asked | {"stream_options": {"include_usage": True}}, model="m")
+    headers = [(k, v) for k, v in exchange.response_headers if k.lower() != "content-encoding"]
+    assert exchange.status is not None
+    response = translation.response(exchange.status, headers, streaming=streaming, model="m")
+    encoding = header(exchange.response_headers, "content-encoding")
+    written = response.feed(decode(b"".join(exchange.chunks), encoding)) + response.flush()
+    head = Head(
+        response.status,
+        response.headers(),
+        Endpoint("", "chat", client),
+        Prompt(streaming=streaming),
+    )
+    return by_name(client).read_response(written, head)
+
+
 @pytest.mark.parametrize("provider", NAMES)
 def test_real_answers_say_the_same(provider: str) -> None:
     for identifier, dialect, endpoint, exchange, streaming in _answers(provider):
-        body = b"".join(exchange.chunks)
+        body, prompt = b"".join(exchange.chunks), Prompt(streaming=streaming)
         if exchange.status != 200 or not body.strip():
             continue
-        prompt = Prompt(streaming=streaming)
         said = dialect.read_response(body, Head(200, exchange.response_headers, endpoint, prompt))
         for client in CLIENTS:
-            translation = between(client, dialect.name)
-            if translation is None or header(exchange.response_headers, "content-encoding"):
-                continue
-            asked = {"messages": [{"role": "user", "content": "x"}], "input": "x"}
-            translation.request(asked | {"stream_options": {"include_usage": True}}, model="m")
-            response = translation.response(
-                200, exchange.response_headers, streaming=streaming, model="m"
-            )
-            written = response.feed(body) + response.flush()
-            kind = "text/event-stream" if streaming else "application/json"
-            head = Head(
-                response.status, [("content-type", kind)], Endpoint("", "chat", client), prompt
-            )
-            assert _meaning(by_name(client).read_response(written, head)) == _meaning(said), (
-                f"{identifier} as {client}"
-            )
+            answer = _read(client, dialect, exchange, streaming)
+            if answer is not None:
+                assert _meaning(answer) == _meaning(said), f"{identifier} as {client}"
+
+
+@pytest.mark.parametrize("provider", NAMES)
+def test_real_refusals_are_the_clients_own_errors(provider: str) -> None:
+    for identifier, dialect, endpoint, exchange, streaming in _answers(provider):
+        if exchange.status is None or exchange.status < 400:
+            continue
+        head = Head(exchange.status, exchange.response_headers, endpoint, Prompt())
+        said = dialect.read_response(b"".join(exchange.chunks), head)
+        for client in CLIENTS:
+            answer = _read(client, dialect, exchange, streaming)
+            if answer is not None:
+                assert (said.error_message or "") in (answer.error_message or ""), identifier
+                assert answer.error_type, identifier
 
 
 @pytest.mark.parametrize("provider", NAMES)
