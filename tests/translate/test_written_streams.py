@@ -226,6 +226,7 @@ def test_error_in_a_stream_is_the_clients_own_event() -> None:
         (400, {"message": "Input is too long for requested model."}, "context_length"),
         (400, {"error": {"message": "prompt is too long: 2 > 1"}}, "context_length"),
         (400, {"error": {"message": "no such thing"}}, "invalid_request"),
+        (400, {"error": {"message": "timeout has to be a number"}}, "invalid_request"),
         (400, {"error": {"message": "Your credit balance is too low"}}, "quota"),
         (429, {"error": {"message": "x", "type": "insufficient_quota"}}, "quota"),
         (429, {"error": {"message": "slow"}}, "rate_limit"),
