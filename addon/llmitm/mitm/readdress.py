@@ -56,10 +56,15 @@ class Original:
 
     async def document(self) -> Json:
         """Return the body, parsed; None where it is neither JSON nor a form."""
-        headers = list(self.headers.items(multi=True))
-        if len(self.body) <= _PARSED_HERE:
-            return request_document(self.body, headers)
-        return await asyncio.to_thread(request_document, self.body, headers)
+        return await document_of(self.body, self.headers)
+
+
+async def document_of(body: bytes, headers: http.Headers) -> Json:
+    """Return a body, parsed; None where it is neither JSON nor a form."""
+    fields = list(headers.items(multi=True))
+    if len(body) <= _PARSED_HERE:
+        return request_document(body, fields)
+    return await asyncio.to_thread(request_document, body, fields)
 
 
 def keep_original(
