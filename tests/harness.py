@@ -27,6 +27,8 @@ from llmitm.providers.hosts import load
 from llmitm.trust import ensure
 
 ROOT = Path(__file__).resolve().parents[1]
+OLDER = Path(sys.prefix) / "older" / "bin" / "python"
+"""Of an environment with older clients, and the oldest mitmproxy that is supported; `scripts/test` makes it."""
 Kind = Literal["addon", "llmitm"]
 """`mitmdump -s addon/proxy.py`, or `python -m llmitm.mitm`."""
 
@@ -150,12 +152,12 @@ class ProxyProcess:
         return self.process.wait(timeout=20)
 
 
-def _command(kind: Kind, home: Home, ready_fd: int, more: Sequence[str]) -> list[str]:
+def _command(kind: Kind, home: Home, ready_fd: int, more: Sequence[str], python: str) -> list[str]:
     if kind == "llmitm":
         ready = ["--port", "0", "--ready-fd", str(ready_fd), "--private"]
-        return [sys.executable, "-m", "llmitm.mitm", *ready, *more]
+        return [python, "-m", "llmitm.mitm", *ready, *more]
     script = ["-s", str(ROOT / "addon" / "proxy.py"), "--set", f"confdir={home.ca}"]
-    program = [sys.executable, "-c", "from mitmproxy.tools.main import mitmdump; mitmdump()"]
+    program = [python, "-c", "from mitmproxy.tools.main import mitmdump; mitmdump()"]
     return [*program, "--listen-host", "127.0.0.1", "--listen-port", "0", *script, *more]
 
 
@@ -179,6 +181,7 @@ def running_proxy(
     *,
     more: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
+    python: str = sys.executable,
 ) -> Iterator[ProxyProcess]:
     """Start a proxy whose every upstream connection goes to `upstream`; end it with the block."""
     home.create()
@@ -196,7 +199,7 @@ def running_proxy(
     reading, writing = os.pipe()
     with output.open("wb") as out, os.fdopen(reading, "rb") as ready:
         process = subprocess.Popen(
-            _command(kind, home, writing, more),
+            _command(kind, home, writing, more, python),
             env=own,
             stdout=out,
             stderr=subprocess.STDOUT,

@@ -17,6 +17,7 @@ from llmitm.policy.rules import Rule
 from llmitm.policy.switches import Switches, directives, layer, merged
 from llmitm.providers.hosts import ProviderEntry
 from llmitm.settings import (
+    CacheSettings,
     CallerSettings,
     LogSettings,
     ProxySettings,
@@ -32,6 +33,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "log": LogSettings,
     "streams": StreamSettings,
     "sockets": SocketSettings,
+    "cache": CacheSettings,
     "callers": CallerSettings,
     "provider": ProviderEntry,
 }

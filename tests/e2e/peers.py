@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -349,11 +350,16 @@ def client_h2(proxy: ProxyProcess) -> Iterator[H2]:
 
 @contextlib.contextmanager
 def both_ends(
-    kind: Kind, folders: pytest.TempPathFactory, protocols: Sequence[str]
+    kind: Kind,
+    folders: pytest.TempPathFactory,
+    protocols: Sequence[str],
+    python: str = sys.executable,
 ) -> Iterator[tuple[ProxyProcess, Upstream]]:
     """Run a proxy in front of an upstream that speaks what the proxy asks for; it may not print a traceback."""
     upstream = Upstream(folders.mktemp("upstream"), list(protocols))
-    with running_proxy(kind, Home(folders.mktemp("proxy") / "llmitm"), upstream) as proxy:
+    with running_proxy(
+        kind, Home(folders.mktemp("proxy") / "llmitm"), upstream, python=python
+    ) as proxy:
         yield proxy, upstream
     assert "Traceback" not in proxy.said()
     upstream.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import pytest
 
 from e2e.peers import H2, HOST, Upstream, Wire, both_ends, client, client_h2
 from e2e.scripted import JSON, Scripted, answering
-from harness import ProxyProcess, until
+from harness import OLDER, ProxyProcess, until
 
 CHAT = "/v1/chat/completions"
 STREAMED = json.dumps(
@@ -58,15 +59,19 @@ Way = Literal["h1", "h2", "h2 to h1"]
 """What the client speaks, and what the provider."""
 
 
-@pytest.fixture(scope="module", params=["h1", "h2", "h2 to h1"])
+@pytest.fixture(scope="module", params=["h1", "h2", "h2 to h1", "older h1", "older h2"])
 def ends(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Way, ProxyProcess, Upstream]]:
-    """A proxy for each pair of protocols."""
-    protocols = ["h2"] if request.param == "h2" else ["http/1.1"]
-    kind: Any = "addon" if request.param == "h1" else "llmitm"
-    with both_ends(kind, tmp_path_factory, protocols) as (proxy, upstream):
-        yield request.param, proxy, upstream
+    """A proxy for each pair of protocols, and each of mitmproxy's versions that are supported."""
+    way: Way = request.param.removeprefix("older ")
+    python = str(OLDER) if request.param.startswith("older") else sys.executable
+    if request.param.startswith("older") and not OLDER.exists():
+        pytest.skip("scripts/test makes the environment with the oldest mitmproxy")
+    protocols = ["h2"] if way == "h2" else ["http/1.1"]
+    kind: Any = "addon" if way == "h1" else "llmitm"
+    with both_ends(kind, tmp_path_factory, protocols, python) as (proxy, upstream):
+        yield way, proxy, upstream
 
 
 @pytest.fixture

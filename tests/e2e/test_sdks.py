@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from e2e.clients import PYTHON
-from harness import ROOT, ProxyProcess, running_proxy, until
+from harness import OLDER, ROOT, ProxyProcess, running_proxy, until
 from llmitm.calls import header
 from llmitm.demo.log import Entry
 from llmitm.demo.provider import LocalProvider
@@ -24,7 +24,6 @@ from llmitm.home import Home
 CLIENTS = Path(__file__).parent / "clients"
 NODE = ROOT / "tests" / "node"
 
-OLDER = Path(sys.prefix) / "older" / "bin" / "python"
 """The environment of the dependency group `older`, which scripts/test makes."""
 STREAMS = ("text/event-stream", "application/vnd.amazon.eventstream")
 

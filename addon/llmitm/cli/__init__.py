@@ -16,7 +16,7 @@ _VERBS = {
     "capture": ("run", "proxy", "env", "demo"),
     "look": ("ls", "show", "stats", "explain"),
     "control": ("price",),
-    "keep": ("db", "ca", "doctor", "encodings"),
+    "keep": ("db", "cache", "ca", "doctor", "encodings"),
 }
 """Each verb is a module of this package that has `register`."""
 

@@ -13,9 +13,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmitm.cli.options import add_tags
+from llmitm.errors import SettingsError
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -28,6 +30,8 @@ _FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT, signal.SIGWINCH)
 """The terminal gives these to the program as well; a second one would be one too many."""
 
 _PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, *_FROM_TERMINAL)
+
+_DEFAULT_TTL = "7d"
 
 _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
 """As a shell has it."""
@@ -57,11 +61,77 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action="store_true",
         help="keep tokens, cost and times, no prompts and answers",
     )
+    _add_answering(parser)
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing of our own")
     parser.add_argument(
         "command", nargs=argparse.REMAINDER, metavar="COMMAND", help=argparse.SUPPRESS
     )
     parser.set_defaults(run=_run, parser=parser)
+
+
+def _add_answering(parser: argparse.ArgumentParser) -> None:
+    """Add where answers come from; each of these starts a proxy for this program alone."""
+    group = parser.add_argument_group("where answers come from").add_mutually_exclusive_group()
+    group.add_argument(
+        "--cache",
+        nargs="?",
+        const=_DEFAULT_TTL,
+        type=_ttl,
+        metavar="TTL",
+        help="keep answers and give them again, for so long: 90, 10m, 2h, 7d (as without it)",
+    )
+    group.add_argument(
+        "--offline", action="store_true", help="from the cache only; a call that is not in it fails"
+    )
+    group.add_argument("--record", metavar="FILE", help="write all calls into a new file")
+    group.add_argument(
+        "--replay", metavar="FILE", help="from such a file only; a call that is not in it fails"
+    )
+
+
+def _ttl(text: str) -> str:
+    from llmitm.modes import seconds
+
+    try:
+        seconds(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}; before a program's name write --") from None
+    return text
+
+
+def _answering(arguments: argparse.Namespace) -> dict[str, str]:
+    """Return the variables that tell a proxy where answers come from. Raises `SettingsError`."""
+    from llmitm import modes
+
+    told: dict[str, str] = {}
+    if arguments.cache:
+        told[modes.TTL] = arguments.cache
+    if arguments.offline:
+        told[modes.OFFLINE] = "1"
+    if arguments.record:
+        told[modes.RECORD] = _new_file(arguments.record)
+    if arguments.replay:
+        told[modes.REPLAY] = _old_file(arguments.replay)
+    if told:
+        # A socket has no one answer to a call; those who would use one use HTTP when it is refused.
+        told["LLMITM_SOCKETS_REFUSE_RESPONSES"] = "true"
+    return told
+
+
+def _new_file(name: str) -> str:
+    path = Path(name).absolute()
+    if path.exists() and (not path.is_file() or path.stat().st_size):
+        raise SettingsError(f"--record {name}: is there already; allowed is a new file")
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise SettingsError(f"--record {name}: {path.parent} is no folder that can be written")
+    return str(path)
+
+
+def _old_file(name: str) -> str:
+    path = Path(name).absolute()
+    if not path.is_file() or not os.access(path, os.R_OK):
+        raise SettingsError(f"--replay {name}: is no file that can be read")
+    return str(path)
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -79,7 +149,10 @@ def _run(arguments: argparse.Namespace) -> int:
     started = time.time()
     run_id = new_id(started)
     label = tags.encode(run_id, arguments.tags)
-    with _proxy(place, label, arguments.no_bodies) as running:
+    special = _answering(arguments)
+    if arguments.no_bodies:
+        special["LLMITM_LOG_BODIES"] = "false"
+    with _proxy(place, label, special) as running:
         if is_first and not arguments.quiet:
             _introduce(place)
         environ, kept = _environment(place, running, run_id, label, arguments)
@@ -99,17 +172,18 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 @contextlib.contextmanager
-def _proxy(place: Home, label: str, no_bodies: bool) -> Iterator[Running]:
-    """Give the proxy that runs, or one of our own, which counts every call as this run's."""
+def _proxy(place: Home, label: str, special: Mapping[str, str]) -> Iterator[Running]:
+    """Give the proxy that runs, or one of our own, which counts every call as this run's.
+
+    What is `special` to this program are variables of settings, for which no proxy is used that others use.
+    """
     from llmitm import running
 
-    found = None if no_bodies else running.around(os.environ) or running.find(place)
+    found = None if special else running.around(os.environ) or running.find(place)
     if found is not None:
         yield found
         return
-    environ = {**os.environ, "LLMITM_LABEL": label}
-    if no_bodies:
-        environ["LLMITM_LOG_BODIES"] = "false"
+    environ = {**os.environ, "LLMITM_LABEL": label, **special}
     with running.private(place, environ, ["--quiet"]) as own:
         yield own
 

@@ -79,6 +79,6 @@ def texts(value: Json) -> list[str]:
     if isinstance(value, list):
         return [text for part in value for text in texts(part)]
     if isinstance(value, dict):
-        held = (value.get(key) for key in ("text", "content", "output", "parts"))
+        held = (value.get(key) for key in ("text", "content", "output", "parts", "toolResult"))
         return [text for part in held for text in texts(part)]
     return []

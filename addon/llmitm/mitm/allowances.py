@@ -26,6 +26,7 @@ from llmitm.policy.allowance import Allowed, Denied
 from llmitm.policy.directives import RateLimitDirective
 from llmitm.providers import error_bodies
 from llmitm.providers.dialects import by_name
+from llmitm.reading import read_prompt
 from llmitm.reserving import real, tokens, upper_cents, upper_usage
 from llmitm.store.allowances import AllowanceFile
 from llmitm_pricing import PriceTable
@@ -174,13 +175,9 @@ async def _facts(flight: Flight) -> CallFacts:
     exchange, endpoint = flight.exchange, flight.endpoint
 
     def read() -> Prompt:
-        if endpoint.dialect is None:
-            return Prompt()
-        return by_name(endpoint.dialect).read_request(
-            exchange.request_body, exchange.request_headers, endpoint
-        )
+        return flight.prompt or read_prompt(exchange, endpoint)
 
-    if len(exchange.request_body) > _READ_HERE:
+    if flight.prompt is None and len(exchange.request_body) > _READ_HERE:
         prompt = await asyncio.to_thread(read)
         return CallFacts(exchange, endpoint, lambda: prompt)
     return CallFacts(exchange, endpoint, read)

@@ -16,15 +16,13 @@ from typing import Literal
 from mitmproxy import http
 
 from llmitm.calls import CacheUse, Headers, Refusal, header
-from llmitm.mitm.flights import Flight
+from llmitm.mitm.flights import PACING, Flight
 from llmitm.mitm.tee import OVERFLOW, RequestTee
 from llmitm.policy.bodies import LONGEST_HELD
 from llmitm.policy.caching import replayed
 from llmitm.policy.usage_chunk import UsageRemover
 from llmitm.providers.dialects import by_name
 
-PACING = "llmitm_pacing"
-"""Key of the flow's metadata: a list of `(bytes, seconds to wait before)`."""
 _REFUSED = 504
 
 

@@ -15,9 +15,8 @@ from typing import Literal
 from mitmproxy import http
 
 from llmitm.calls import Exchange, Prompt
-from llmitm.mitm.flights import Flight, flight_of
+from llmitm.mitm.flights import COURSE, PAUSE, Flight, flight_of
 from llmitm.mitm.guard import guarded
-from llmitm.mitm.resending import COURSE, PAUSE
 from llmitm.policy.directives import FallbackTarget
 from llmitm.policy.failures import (
     Failure,

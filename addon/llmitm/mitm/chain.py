@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from functools import partial
 
 from llmitm.answers.store import AnswerStore
+from llmitm.calls import Finished
 from llmitm.home import Home
+from llmitm.mitm.allowances import Allowances
 from llmitm.mitm.attempts import Attempts
 from llmitm.mitm.caching import Caching
 from llmitm.mitm.callers import Callers
@@ -32,6 +35,7 @@ from llmitm.replays import Recording, Replay
 from llmitm.served import ServedModels
 from llmitm.settings import Settings
 from llmitm.store import jobs
+from llmitm.store.allowances import AllowanceFile
 
 log = logging.getLogger("llmitm")
 
@@ -49,7 +53,13 @@ def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = Fal
             recall=partial(jobs.recall, home.database),
         )
     )
-    recorder = Recorder.open(home.database, read, settings.log, console.recorded)
+    allowances = Allowances(AllowanceFile(home.allowances), lambda: read.prices)
+
+    def recorded(batch: Sequence[Finished]) -> None:
+        allowances.recorded(batch)
+        console.recorded(batch)
+
+    recorder = Recorder.open(home.database, read, settings.log, recorded)
     recorder.start()
     tunnel = Tunnel(hosts, os.environ.get("LLMITM_LABEL"))  # set by `llmitm run`
     sockets = Sockets(hosts, recorder.follow, settings.sockets.refuse_responses)
@@ -71,6 +81,7 @@ def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = Fal
         intercept,  # the call itself
         Modelled(),  # what the gateway decided of it
         *_answering(home, settings),  # what need not go upstream
+        allowances,  # what may not: beyond a limit of the user's own
         attempts,  # tries it again, or elsewhere
         Translating(),  # behind the tap: the log has what the provider sent
         Dispatch(),  # finds handlers faster than stock mitmdump does

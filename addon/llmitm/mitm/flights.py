@@ -12,6 +12,14 @@ from llmitm.providers.hosts import ProviderEntry
 
 _FLIGHT = "llmitm_flight"
 
+# What our layer looks for in the metadata of a flow.
+COURSE = "llmitm_course"
+"""The `Course` of a call that may be sent again."""
+PACING = "llmitm_pacing"
+"""The pieces of an answer that is given at its recorded pace: a list of `(bytes, seconds to wait before)`."""
+PAUSE = "llmitm_pause"
+"""The seconds that `llm_pause` is to wait."""
+
 
 @dataclass(slots=True)
 class Flight:

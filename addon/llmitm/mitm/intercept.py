@@ -14,7 +14,7 @@ from mitmproxy import http
 from mitmproxy.connection import Client, ConnectionState
 
 from llmitm.callers.connections import Told
-from llmitm.calls import Exchange, header
+from llmitm.calls import Exchange, Prompt, header
 from llmitm.facts import CallFacts
 from llmitm.ids import new_id
 from llmitm.mitm.flights import Flight, arrive, depart, flight_of
@@ -32,6 +32,7 @@ from llmitm.policy.control import (
     signed_headers,
     without_helicone_key,
 )
+from llmitm.policy.directives import Directives
 from llmitm.policy.rules import NO_RULES, Rules
 from llmitm.providers.dialects import by_name
 from llmitm.providers.hosts import HostTable
@@ -104,7 +105,8 @@ class Intercept:
         if _take_off_control_headers(request):
             told = header(exchange.request_headers, _REQUEST_ID)
             exchange.request_id = request_id(told) or str(uuid4())
-        depart(flow, Flight(exchange, entry, endpoint))
+        flight = Flight(exchange, entry, endpoint)
+        depart(flow, flight)
         self.in_flight += 1
         if self._sockets is not None and (refusal := self._sockets.refusal(endpoint, request)):
             flow.response, exchange.chunks = refusal, [refusal.content or b""]
@@ -119,6 +121,8 @@ class Intercept:
         acts = self._rules.wants(exchange.request_headers)
         if bodies.passes_at_once(endpoint, kind, _length(request), may_be_acted_on=acts):
             request.stream = tap()
+            if acts:
+                self._direct_unread(flight)
             return
         flow.metadata[OVERFLOW] = tap
 
@@ -157,6 +161,15 @@ class Intercept:
         self._warned.warn(directives.notes)
         if directives.retry or directives.fallback or directives.rate_limit:
             flight.prompt = facts.prompt
+
+    def _direct_unread(self, flight: Flight) -> None:
+        """Find out what limits a call whose body passes as it comes: nothing else can be done with it."""
+        exchange = flight.exchange
+        facts = CallFacts(exchange, flight.endpoint, Prompt)
+        directives = self._rules.directives(exchange.request_headers, facts)
+        flight.directives = Directives(rate_limit=directives.rate_limit)
+        exchange.notes += directives.notes
+        self._warned.warn(directives.notes)
 
     async def ask_usage(self, flow: http.HTTPFlow) -> None:
         """Ask for the usage of a stream that would come without, of who is asked now."""

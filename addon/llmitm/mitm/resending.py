@@ -39,12 +39,7 @@ from mitmproxy.proxy.layers.http._events import (
     ResponseTrailers,
 )
 
-from llmitm.mitm.answering import PACING
-
-COURSE = "llmitm_course"
-"""Key of the flow's metadata for the `Course` of a call that may be sent again."""
-PAUSE = "llmitm_pause"
-"""Key for the seconds that `llm_pause` is to wait."""
+from llmitm.mitm.flights import COURSE, PACING, PAUSE
 
 _numbers = count(-1, -1)
 """Stream ids of attempts after the first; mitmproxy's own are positive."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from mitmproxy import http
 
 from llmitm.calls import Json
-from llmitm.mitm.answering import PACING
+from llmitm.mitm.flights import PACING
 from llmitm.mitm.guard import guarded, note_fault
 from llmitm.policy.routing import Route
 from llmitm.translate import ResponseTranslator, Translated, Translation, Untranslatable, between

@@ -38,14 +38,13 @@ class ResponseTranslator:
         status: int,
         headers: Headers,
         answering: Answering,
-        streaming: bool,
     ) -> None:
         self.status = status
         """The client's status. An error in a whole answer of status 200 changes it in `flush`."""
         self._client = client
         self._headers = headers
         self._answering = answering
-        self._streaming = streaming and status < _FAILED
+        self._streaming = answering.streaming and status < _FAILED
         self._reader = provider.reader()
         self._writer = client.writer(answering)
         self._assembler = dialects.by_name(client.dialect).assembler(_ENDPOINT)

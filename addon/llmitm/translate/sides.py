@@ -51,6 +51,8 @@ class Answering:
     """As the headers tell it."""
     created: int = 0
     """Seconds since the epoch; 0 where no header tells."""
+    streaming: bool = True
+    """Whether the client gets a stream; else what is written becomes a whole answer."""
 
 
 class AnswerWriter(ABC):

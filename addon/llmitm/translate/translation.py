@@ -77,10 +77,8 @@ class Translation:
     ) -> ResponseTranslator:
         """Return a translator of one response. `model` is what the client asked for, `streaming` whether for a stream."""
         request_id = next(filter(None, (header(headers, name) for name in _REQUEST_IDS)), None)
-        answering = Answering(model, request_id, _created(headers))
-        return ResponseTranslator(
-            self._client, self._provider, status, headers, answering, streaming
-        )
+        answering = Answering(model, request_id, _created(headers), streaming)
+        return ResponseTranslator(self._client, self._provider, status, headers, answering)
 
 
 def between(client: str, provider: str) -> Translation | None:

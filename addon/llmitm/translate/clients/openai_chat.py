@@ -79,7 +79,8 @@ class OpenAIChatClient(Client):
 
     def writer(self, answering: Answering) -> AnswerWriter:
         """Return a writer of a completion."""
-        return ChunkWriter(answering, self._names, wants_usage=self._wants_usage)
+        wants_usage = self._wants_usage or not answering.streaming
+        return ChunkWriter(answering, self._names, wants_usage)
 
     def error(self, failure: Failure) -> Json:
         """Return an error body."""

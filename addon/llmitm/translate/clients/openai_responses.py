@@ -32,7 +32,7 @@ from llmitm.translate.failures import Failure
 from llmitm.translate.sides import Answering, AnswerWriter, Client, Notes, Untranslatable
 from llmitm.translate.tool_names import ClientTool, ToolNames, outward
 
-_ROLES: dict[Json, Role] = {
+_ROLES: dict[str, Role] = {
     "user": "user",
     "assistant": "assistant",
     "system": "system",
@@ -181,7 +181,7 @@ def _item(item: dict[str, Json], notes: Notes) -> tuple[Role | None, list[Part]]
     kind = item.get("type")
     match kind:
         case "message" | None:
-            role = _ROLES.get(item.get("role"))
+            role = _ROLES.get(str(item.get("role")))
             if role is None:
                 raise Untranslatable(f"a message of the role {item.get('role')!r}")
             return role, list(_parts(item.get("content")))
@@ -194,7 +194,7 @@ def _item(item: dict[str, Json], notes: Notes) -> tuple[Role | None, list[Part]]
             return "assistant", [_reasoning(item)]
         case "additional_tools" | "configuration_update":
             return None, []
-    if kind in _SERVER_ITEMS:
+    if str(kind) in _SERVER_ITEMS:
         notes.add(f"{kind} of an earlier turn is left out: only OpenAI has it")
         return None, []
     raise Untranslatable(f"an input item of the type {kind!r}")

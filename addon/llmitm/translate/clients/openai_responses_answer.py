@@ -189,11 +189,12 @@ class ResponseWriter(AnswerWriter):
         yield {"type": f"response.{status}", "response": dict(self._response)}
 
     def _fail(self, failure: Failure) -> Iterator[dict[str, Json]]:
-        """Say it twice, as OpenAI does: SDKs raise at the one, Codex looks at the other."""
+        """Say it twice, as OpenAI does: SDKs raise at the one (documented flat, sent with `error`), Codex at the other."""
         yield from self._start(Started())
         error = failures.openai(failure)
         code = error["code"] or "server_error"
-        yield {"type": "error", "code": code, "message": failure.message, "param": None}
+        flat = {"code": code, "message": failure.message, "param": None}
+        yield {"type": "error", **flat, "error": error}
         self._response |= {
             "status": "failed",
             "error": {"code": code, "message": failure.message},

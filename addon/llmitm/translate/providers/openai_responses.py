@@ -15,6 +15,7 @@ from llmitm.translate.chat import (
     Part,
     Reasoning,
     ResponseFormat,
+    Role,
     Text,
     Tool,
     ToolChoice,
@@ -79,21 +80,29 @@ def _items(turn: Turn, notes: Notes) -> Iterator[Json]:
     for part in turn.parts:
         if isinstance(part, Text | Media):
             if not (isinstance(part, Text) and not part.text):
-                content.append(_content(part, turn.role == "assistant"))
+                content.append(_content(part))
             continue
         if content:
-            yield {"type": "message", "role": turn.role, "content": content}
+            yield _message(turn.role, content)
             content = []
         item = _item(part, notes)
         if item is not None:
             yield item
     if content:
-        yield {"type": "message", "role": turn.role, "content": content}
+        yield _message(turn.role, content)
 
 
-def _content(part: Text | Media, is_answer: bool) -> Json:
+def _message(role: Role, content: list[Json]) -> Json:
+    """Return a message; an answer as plain text, for parts of an answer want an id that there is none of."""
+    if role == "assistant":
+        written = "".join(part.get("text", "") for part in content)
+        return {"type": "message", "role": role, "content": written}
+    return {"type": "message", "role": role, "content": content}
+
+
+def _content(part: Text | Media) -> Json:
     if isinstance(part, Text):
-        return {"type": "output_text" if is_answer else "input_text", "text": part.text}
+        return {"type": "input_text", "text": part.text}
     if part.kind == "image":
         image = {"type": "input_image", "image_url": media.data_uri(part)}
         return {**image, "detail": part.detail or "auto"}
@@ -130,7 +139,7 @@ def _output(result: ToolResult) -> Json:
     prefix = "Error: " if result.is_error else ""
     if all(isinstance(part, Text) for part in result.parts):
         return prefix + "".join(part.text for part in result.parts if isinstance(part, Text))
-    return [_content(part, is_answer=False) for part in result.parts]
+    return [_content(part) for part in result.parts]
 
 
 def _sampling(request: ChatRequest, model: str, notes: Notes) -> dict[str, Json]:

@@ -1,0 +1,89 @@
+"""`llmitm cache`: the answers that are kept to be given again: how many, which, and away with them."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from datetime import UTC, datetime
+
+from llmitm.cli.output import Column, as_json, table
+
+_SHOWN = 20
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the verb `cache` to the command line."""
+    parser = subparsers.add_parser(
+        "cache", help="answers that are kept to be given again: ls, clear", description=__doc__
+    )
+    parser.add_argument("--json", action="store_true")
+    parser.set_defaults(run=_totals)
+    verbs = parser.add_subparsers(metavar="WHAT")
+    listing = verbs.add_parser("ls", help="the newest answers")
+    listing.add_argument("-n", type=int, default=_SHOWN, metavar="N")
+    listing.add_argument("--json", action="store_true")
+    listing.set_defaults(run=_list)
+    clear = verbs.add_parser("clear", help="take all answers away")
+    clear.add_argument("--expired", action="store_true", help="only those that nobody gets")
+    clear.set_defaults(run=_clear)
+
+
+def _totals(arguments: argparse.Namespace) -> int:
+    from llmitm.answers.inventory import totals
+    from llmitm.home import home
+    from llmitm.settings import load
+
+    place = home()
+    most = load(place).cache.size_mb
+    found = totals(place.cache, time.time())
+    if arguments.json:
+        document = {"file": str(place.cache), **found._asdict(), "most_bytes": most * 1_000_000}
+        as_json([document], "jsonl")
+        return 0
+    print(place.cache)
+    print(f"{found.answers:,} answers, of which {found.expired:,} have expired")
+    print(f"given again {found.hits:,} times")
+    print(
+        f"{found.size / 1e6:,.1f} MB of at most {most:,}; the file has {found.file_size / 1e6:,.1f}"
+    )
+    return 0
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    from llmitm.answers.inventory import newest
+    from llmitm.home import home
+
+    found = newest(home().cache, arguments.n)
+    if arguments.json:
+        as_json([entry._asdict() for entry in found], "jsonl")
+        return 0
+    columns = [Column(name) for name in ("call", "saved", "expires", "what", "model")]
+    columns += [Column("hits", right=True), Column("kB", right=True)]
+    rows = [
+        [
+            entry.call_id,
+            _time(entry.saved_at),
+            _time(entry.expires_at),
+            f"{entry.provider} {entry.operation}",
+            entry.model or "",
+            f"{entry.hits:,}",
+            f"{entry.size / 1000:,.1f}",
+        ]
+        for entry in found
+    ]
+    if rows:
+        table(columns, rows)
+    return 0
+
+
+def _clear(arguments: argparse.Namespace) -> int:
+    from llmitm.answers.inventory import clear
+    from llmitm.home import home
+
+    gone = clear(home().cache, expired_at=time.time() if arguments.expired else None)
+    print(f"{gone:,} answers taken away")
+    return 0
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
