@@ -378,6 +378,29 @@ def test_a_header_may_name_the_provider(gateway: Gateway, name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("target", "path", "url"),
+    [
+        ("https://api.groq.com/openai/v1", "/v1/chat/completions", "https://api.groq.com/openai/v1/chat/completions"),
+        ("https://api.groq.com/openai", "/v1/chat/completions", "https://api.groq.com/openai/v1/chat/completions"),
+        ("https://api.groq.com/openai/", "/openai/v1/models", "https://api.groq.com/openai/v1/models"),
+        ("http://localhost:11434", "/v1/models", "http://localhost:11434/v1/models"),
+    ],
+)  # fmt: skip
+def test_a_target_may_have_a_path(gateway: Gateway, target: str, path: str, url: str) -> None:
+    told = {"Helicone-Target-URL": target, "authorization": "Bearer 0123456789abcdef0123"}
+    flow = asked(gateway, path, chat("m"), told, "gateway.helicone.ai")
+    assert flow.response is None, refusal(flow)
+    assert flow.request.url == url
+
+
+def test_a_target_for_all_calls() -> None:
+    router = Router(load(), {}, {}, lambda: SERVED, KEYS)
+    gateway = Gateway(router, lambda: {}, "http://localhost:11434")
+    flow = asked(gateway, "/v1/chat/completions", chat("whatever"))
+    assert flow.request.url == "http://localhost:11434/v1/chat/completions"
+
+
+@pytest.mark.parametrize(
     "target",
     ["https://evil.example.com", "nonsense", "ftp://api.groq.com", "https://gateway.helicone.ai",
      "http://127.0.0.1:8080", "https://api.groq.com:x"],

@@ -36,8 +36,15 @@ _PORTS = {"https": 443, "http": 80}
 class Gateway:
     """Answer for the proxy's own address, and for Helicone's."""
 
-    def __init__(self, router: Router, health: Callable[[], Mapping[str, Json]]) -> None:
+    def __init__(
+        self,
+        router: Router,
+        health: Callable[[], Mapping[str, Json]],
+        target_url: str | None = None,
+    ) -> None:
+        """`target_url` is where calls under `/v1` go, whatever their model, if no header says otherwise."""
         self._router = router
+        self._target_url = target_url
         self._hosts: HostTable = router.hosts
         self._health = health
 
@@ -85,7 +92,8 @@ class Gateway:
 
     def _at_common_address(self, flow: http.HTTPFlow, path: str) -> None:
         """Send what is asked under `/v1` to who serves the model, and what names none to OpenAI."""
-        if (target := _target(flow.request)) is not None:
+        target = _target(flow.request) or self._target_url
+        if target is not None:
             self._to_target(flow, target, path)
             return
         path = _with_version(path)
@@ -134,7 +142,7 @@ class Gateway:
             )
         if _is_own(flow, origin.scheme, origin.host, origin.port):
             raise Refused("invalid_request_error", f"{target[:100]!r} is llmitm itself")
-        go_to(flow.request, origin, path)
+        go_to(flow.request, origin, _below(origin.base_path, path))
         lend_key(self._router, flow, entry, is_needed=True)
 
     @guarded
@@ -190,7 +198,15 @@ def _origin(url: str) -> Origin | None:
         return None
     if parts.scheme not in _PORTS or not parts.hostname:
         return None
-    return Origin(parts.scheme, parts.hostname, port or _PORTS[parts.scheme], "")
+    port = port or _PORTS[parts.scheme]
+    return Origin(parts.scheme, parts.hostname, port, parts.path.rstrip("/"))
+
+
+def _below(base: str, path: str) -> str:
+    """Return a path below one that the client gives as part of the origin, and perhaps in the path as well."""
+    if path.startswith(f"{base}/"):
+        return path
+    return base + (path.removeprefix("/v1") if base.endswith("/v1") else path)
 
 
 def _with_version(path: str) -> str:
