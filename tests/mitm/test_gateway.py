@@ -395,7 +395,7 @@ def test_a_target_may_have_a_path(gateway: Gateway, target: str, path: str, url:
 
 def test_a_target_for_all_calls() -> None:
     router = Router(load(), {}, {}, lambda: SERVED, KEYS)
-    gateway = Gateway(router, lambda: {}, "http://localhost:11434")
+    gateway = Gateway(router, dict, "http://localhost:11434")
     flow = asked(gateway, "/v1/chat/completions", chat("whatever"))
     assert flow.request.url == "http://localhost:11434/v1/chat/completions"
 

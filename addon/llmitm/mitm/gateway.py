@@ -17,7 +17,7 @@ from llmitm import __version__
 from llmitm.calls import Endpoint, Json
 from llmitm.mitm.guard import guarded
 from llmitm.mitm.modelled import TO_ROUTE, ToRoute, by_model, list_models
-from llmitm.mitm.readdress import go_to, lend_key
+from llmitm.mitm.readdress import below, go_to, lend_key
 from llmitm.mitm.refusals import Refused, answer
 from llmitm.mitm.router import Router
 from llmitm.policy.routing import asked_for
@@ -142,7 +142,7 @@ class Gateway:
             )
         if _is_own(flow, origin.scheme, origin.host, origin.port):
             raise Refused("invalid_request_error", f"{target[:100]!r} is llmitm itself")
-        go_to(flow.request, origin, _below(origin.base_path, path))
+        go_to(flow.request, origin, below(origin.base_path, path))
         lend_key(self._router, flow, entry, is_needed=True)
 
     @guarded
@@ -200,13 +200,6 @@ def _origin(url: str) -> Origin | None:
         return None
     port = port or _PORTS[parts.scheme]
     return Origin(parts.scheme, parts.hostname, port, parts.path.rstrip("/"))
-
-
-def _below(base: str, path: str) -> str:
-    """Return a path below one that the client gives as part of the origin, and perhaps in the path as well."""
-    if path.startswith(f"{base}/"):
-        return path
-    return base + (path.removeprefix("/v1") if base.endswith("/v1") else path)
 
 
 def _with_version(path: str) -> str:

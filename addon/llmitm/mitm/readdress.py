@@ -107,6 +107,13 @@ def go_to(request: http.Request, origin: Origin, path: str) -> None:
     request.host_header = origin.host if is_default else f"{origin.host}:{origin.port}"
 
 
+def below(base: str, path: str) -> str:
+    """Return a path below one that the client gives as part of the origin, and perhaps in the path as well."""
+    if path.startswith(f"{base}/"):
+        return path
+    return base + (path.removeprefix("/v1") if base.endswith("/v1") else path)
+
+
 def give_key(request: http.Request, entry: ProviderEntry, dialect: str | None, key: str) -> None:
     """Put a key where a provider looks for it, and no other beside it."""
     for name in _KEY_HEADERS:
@@ -152,7 +159,7 @@ def send_by_route(
     if route.dialect != original.dialect:
         asked = wanted.get("model") if isinstance(wanted, dict) else None
         done = translate(flow, original.dialect, route, wanted, str(asked or route.model))
-        _drop_headers_of_others(request)
+        drop_headers_of_others(request, route.entry, route.dialect)
         request.headers.update(dict(done.headers))
         set_body(request, done.body)
         go_to(request, route.origin, route.path(done.path))
@@ -161,7 +168,7 @@ def send_by_route(
     if isinstance(wanted, dict) and _is_json(request):
         set_keys(request, document, {**(changes or {}), "model": route.model})
     if route.origin.host != original.host:
-        _drop_headers_of_others(request, but=route.dialect)
+        drop_headers_of_others(request, route.entry, route.dialect)
     go_to(request, route.origin, route.path(path))
     return ()
 
@@ -190,10 +197,12 @@ def set_body(request: http.Request, body: bytes) -> None:
         request.headers["content-length"] = str(len(body))
 
 
-def _drop_headers_of_others(request: http.Request, but: str | None = None) -> None:
-    """Take off what was meant for the provider that the client had in mind; `but` is the dialect that is spoken still."""
-    kept = but.partition("_")[0] if but else None
+def drop_headers_of_others(
+    request: http.Request, entry: ProviderEntry, dialect: str | None
+) -> None:
+    """Take off what was meant for the provider that the client had in mind."""
+    kept = (entry.name, (dialect or "").partition("_")[0].replace("openai", ""))
     for name in [*request.headers]:
         lowered = name.lower()
-        if lowered.startswith(_OF_ONE_PROVIDER) and not (kept and lowered.startswith(kept)):
+        if lowered.startswith(_OF_ONE_PROVIDER) and lowered.partition("-")[0] not in kept:
             del request.headers[name]

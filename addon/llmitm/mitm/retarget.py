@@ -17,7 +17,9 @@ from llmitm.mitm.flights import Flight
 from llmitm.mitm.modelled import key_for, route_to
 from llmitm.mitm.readdress import (
     Original,
+    below,
     document_of,
+    drop_headers_of_others,
     give_key,
     go_to,
     keep_original,
@@ -155,13 +157,15 @@ class Retarget:
             )
         restore(request, original)
         forget(attempt.flow)
-        base = parts.path.rstrip("/")
-        path = original.path if original.path.startswith(f"{base}/") else base + original.path
+        path = below(parts.path.rstrip("/"), original.path)
         go_to(request, origin, path)
         self._set_model(attempt, entry)
-        if origin.host != original.host and not _has_key(attempt.target.headers):
+        if origin.host != original.host:
             endpoint = self._router.hosts.endpoint(entry, request.method, path)
-            self._give_key(attempt, entry, endpoint.dialect if endpoint else None)
+            dialect = endpoint.dialect if endpoint else None
+            drop_headers_of_others(request, entry, dialect)
+            if not _has_key(attempt.target.headers):
+                self._give_key(attempt, entry, dialect)
         return entry
 
     async def _elsewhere(self, attempt: _Attempt) -> tuple[ProviderEntry, list[str]]:

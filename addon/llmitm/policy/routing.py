@@ -249,7 +249,8 @@ class Routing:
         if match := _CLAUDE.fullmatch(model):
             major, minor, family, rest = match.groups()
             names.append("-".join(filter(None, ("claude", family, major, minor))) + rest)
-        return next((name for name in names if self._models.knows(entry.name, name)), names[-1])
+        names.append(f"{model}-0")
+        return next((name for name in names if self._models.knows(entry.name, name)), names[-2])
 
 
 def asked_for(path: str) -> Endpoint | None:
