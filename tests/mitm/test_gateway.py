@@ -295,6 +295,26 @@ def test_bedrock_is_asked_in_its_own_dialect(gateway: Gateway) -> None:
     assert flow.request.headers["authorization"] == "Bearer key-of-bedrock-0123456789"
 
 
+@pytest.mark.parametrize("model", ["whisper-1", "openai/whisper-1"])
+def test_a_form(gateway: Gateway, model: str) -> None:
+    form = (
+        b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\nRIFF\r\n'
+        b'--b\r\nContent-Disposition: form-data; name="model"\r\n\r\n%s\r\n--b--\r\n'
+    )
+    flow = flows.request(
+        "/v1/audio/transcriptions",
+        host="127.0.0.1",
+        port=8080,
+        scheme="http",
+        headers={"content-type": "multipart/form-data; boundary=b"},
+        body=form % model.encode(),
+    )
+    pass_through(gateway, flow)
+    assert flow.response is None
+    assert flow.request.url == "https://api.openai.com/v1/audio/transcriptions"
+    assert flow.request.raw_content == form % b"whisper-1"
+
+
 def test_a_list_of_models(gateway: Gateway) -> None:
     flow = asked(
         gateway, "/v1/chat/completions", chat("gpt-4o-mini,claude-sonnet-4-6/anthropic,!azure")

@@ -6,6 +6,7 @@ Whatever is done begins with the request as the client sent it, so that it can b
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,11 +20,15 @@ from llmitm.mitm.translating import forget, translate
 from llmitm.policy.routing import Route
 from llmitm.providers.base import request_document
 from llmitm.providers.hosts import Origin, ProviderEntry
+from llmitm.translate import Untranslatable
 from llmitm.wire import jsontext
 
 _ORIGINAL = "llmitm_original"
 _KEY_HEADERS = ("authorization", "x-api-key", "api-key", "x-goog-api-key")
 _OF_ONE_PROVIDER = ("openai-", "anthropic-", "x-goog-", "cookie")
+_MODEL_FIELD = re.compile(
+    rb'^content-disposition:[^\r\n]*\bname="?model"?[^\r\n]*\r\n(?:[^\r\n]+\r\n)*\r\n', re.I | re.M
+)
 _PARSED_HERE = 256 * 1024
 _PORTS = {"https": 443, "http": 80}
 
@@ -167,6 +172,8 @@ def send_by_route(
     forget(flow)
     if isinstance(wanted, dict) and _is_json(request):
         set_keys(request, document, {**(changes or {}), "model": route.model})
+    elif isinstance(wanted, dict) and document.get("model") != route.model:
+        set_body(request, _form_with_model(original.body, route.model))
     if route.origin.host != original.host:
         drop_headers_of_others(request, route.entry, route.dialect)
     go_to(request, route.origin, route.path(path))
@@ -180,6 +187,14 @@ def set_keys(
     if all(name in document and document[name] == value for name, value in changes.items()):
         return
     set_body(request, jsontext.compact({**document, **changes}).encode("utf-8", "surrogatepass"))
+
+
+def _form_with_model(body: bytes, model: str) -> bytes:
+    """Return a form with another model. Raises `Untranslatable` where it names none in a way that is known."""
+    match = _MODEL_FIELD.search(body)
+    if match is None:
+        raise Untranslatable("the model's name cannot be found in the form")
+    return body[: match.end()] + model.encode() + body[body.index(b"\r\n", match.end()) :]
 
 
 def _is_json(request: http.Request) -> bool:
