@@ -238,6 +238,22 @@ def test_what_names_no_model_goes_to_openai(gateway: Gateway) -> None:
     assert TO_ROUTE not in flow.metadata
 
 
+def test_codex_is_told_to_come_over_http(gateway: Gateway) -> None:
+    told = {"connection": "upgrade", "upgrade": "websocket"}
+    flow = flows.request(
+        "/v1/responses",
+        method="GET",
+        host="127.0.0.1",
+        port=8080,
+        scheme="http",
+        headers=told,
+        body=b"",
+    )
+    pass_through(gateway, flow)
+    assert flow.response is not None
+    assert flow.response.status_code == 426
+
+
 def test_models_are_listed(gateway: Gateway) -> None:
     for path, host in (("/v1/models", "127.0.0.1"), ("/models", "ai-gateway.helicone.ai")):
         is_own = host == "127.0.0.1"

@@ -20,6 +20,7 @@ from llmitm.mitm.modelled import TO_ROUTE, ToRoute, by_model, list_models
 from llmitm.mitm.readdress import below, go_to, lend_key
 from llmitm.mitm.refusals import Refused, answer
 from llmitm.mitm.router import Router
+from llmitm.mitm.sockets import is_upgrade, use_http
 from llmitm.policy.routing import asked_for
 from llmitm.providers.helicone import helicone_hosts
 from llmitm.providers.hosts import HostTable, Origin, ProviderEntry
@@ -103,6 +104,10 @@ class Gateway:
             return
         if flow.request.method == "POST" and (asked := asked_for(path)):
             flow.metadata[TO_ROUTE] = ToRoute(path, asked)
+            return
+        if is_upgrade(flow.request) and path.partition("?")[0].rstrip("/") == "/v1/responses":
+            flow.response = use_http("llmitm routes by the model, which no WebSocket names at once")
+            flow.metadata[TO_ROUTE] = None
             return
         openai = self._hosts.provider("openai")
         origin = self._hosts.origin(openai) if openai else None
