@@ -7,29 +7,39 @@ import json
 import re
 import ssl
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-_CLOCK = re.compile(rb'"t":(\d{20})')
+_CLOCK = re.compile(rb'"t":"(\d{20})"')
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 _HOST = "api.openai.com"
 
 
-def _request(stream: tuple[int, int] | None) -> bytes:
+def request(
+    stream: tuple[int, int] | None = None,
+    *,
+    path: str = "/v1/chat/completions",
+    host: str = _HOST,
+    headers: Mapping[str, str] | None = None,
+    question: str = "Why is the sky blue? Explain it to a child of six.",
+) -> bytes:
+    """Return a chat call as an SDK sends it; `stream` is the number of chunks and the ms between them."""
     talk = [
         {"role": "system", "content": "You are a patient physicist. " * 20},
-        {"role": "user", "content": "Why is the sky blue? Explain it to a child of six."},
+        {"role": "user", "content": question},
     ]
     body: dict[str, object] = {"model": "gpt-4o-mini", "messages": talk}
-    plan = ""
+    more = dict(headers or {})
     if stream is not None:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
-        plan = f"x-plan: {stream[0]},{stream[1]}\r\n"
+        more["x-plan"] = f"{stream[0]},{stream[1]}"
     content = json.dumps(body).encode()
+    added = "".join(f"{name}: {value}\r\n" for name, value in more.items())
     head = (
-        f"POST /v1/chat/completions HTTP/1.1\r\nhost: {_HOST}\r\n"
-        "authorization: Bearer sk-none\r\ncontent-type: application/json\r\naccept: application/json\r\n"
+        f"POST {path} HTTP/1.1\r\nhost: {host}\r\n"
+        "authorization: Bearer sk-bench-0123456789abcdef0123456789\r\ncontent-type: application/json\r\naccept: application/json\r\n"
         "user-agent: OpenAI/Python 3.54.0\r\nx-stainless-lang: python\r\nx-stainless-retry-count: 0\r\n"
-        f"accept-encoding: gzip, deflate\r\n{plan}content-length: {len(content)}\r\n\r\n"
+        f"accept-encoding: gzip, deflate\r\n{added}content-length: {len(content)}\r\n\r\n"
     )
     return head.encode() + content
 
@@ -56,9 +66,13 @@ def insecure() -> ssl.SSLContext:
     return context
 
 
-async def connect(address: str, *, through_proxy: bool) -> Connection:
-    """Open one connection to the provider, by way of the proxy at `address` or straight to it."""
+async def connect(
+    address: str, *, through_proxy: bool = True, as_gateway: bool = False
+) -> Connection:
+    """Open one connection to the provider by way of the proxy at `address`, straight to it, or to the gateway."""
     host, port = address.split(":")
+    if as_gateway:
+        return Connection(*await asyncio.open_connection(host, int(port)))
     context = insecure()
     if not through_proxy:
         reader, writer = await asyncio.open_connection(
@@ -81,9 +95,9 @@ class Connection:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
 
-    async def call(self, timings: Timings, stream: tuple[int, int] | None = None) -> None:
-        """Make a call; `stream` is the number of chunks and the ms between them."""
-        self.writer.write(_request(stream))
+    async def call(self, timings: Timings, sent: bytes) -> None:
+        """Make a call."""
+        self.writer.write(sent)
         head = await self.reader.readuntil(b"\r\n\r\n")
         if not head.startswith(b"HTTP/1.1 200"):
             raise ConnectionError(f"the answer was {head!r}")
@@ -130,12 +144,11 @@ async def load(
 
     async def work(one: Connection) -> None:
         for _ in range(calls):
-            await one.call(timings, stream)
+            await one.call(timings, request(stream))
 
     for one in opened:
-        await one.call(
-            Timings()
-        )  # the proxy's own connection to the provider is not what is measured
+        # The proxy's own connection to the provider is not what is measured.
+        await one.call(Timings(), request())
     start = time.monotonic()
     await asyncio.gather(*(work(one) for one in opened))
     timings.seconds = time.monotonic() - start

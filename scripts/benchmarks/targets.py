@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -58,8 +59,11 @@ class Target:
 
 
 @contextlib.contextmanager
-def started(names: list[str], folder: Path) -> Iterator[list[Target]]:
-    """Start the upstream and the proxies; the upstream itself is the first target, named `direct`."""
+def started(names: list[str], folder: Path, cache: Path | None = None) -> Iterator[list[Target]]:
+    """Start the upstream and the proxies; the upstream itself is the first target, named `direct`.
+
+    `cache` is copied into the home of each proxy, as its cache.
+    """
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join(
             map(str, (ROOT / "addon", ROOT / "pricing", ROOT / "scripts"))
@@ -79,6 +83,8 @@ def started(names: list[str], folder: Path) -> Iterator[list[Target]]:
         for name in names:
             home = folder / name.replace(" ", "-")
             home.mkdir()
+            if cache is not None:
+                shutil.copy(cache, home / "cache.db")
             targets.append(_start(name, home, environment, stack))
         yield targets
 

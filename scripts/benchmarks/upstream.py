@@ -13,11 +13,14 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import ClassVar
 
 from llmitm.demo.certificates import issue
 
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 _PLAN = re.compile(rb"x-plan: *(\d+),(\d+)", re.IGNORECASE)
+_FAIL = re.compile(rb"x-fail: *(\S+)", re.IGNORECASE)
+"""The first call with a value of it is refused."""
 _HEADERS = (
     "date: Tue, 24 Nov 2026 12:00:00 GMT\r\nserver: cloudflare\r\nx-request-id: req_0123456789abcdef0123\r\n"
     "openai-organization: someone\r\nopenai-processing-ms: 412\r\nopenai-version: 2020-10-01\r\n"
@@ -39,6 +42,11 @@ _BODY = json.dumps({**_HEAD, "choices": [_CHOICE], "usage": _USAGE}).encode()
 _WHOLE = (
     f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{_HEADERS}content-length: {len(_BODY)}\r\n\r\n"
 ).encode() + _BODY
+_LIMITED = b'{"error":{"message":"Slow down","type":"requests","code":"rate_limit_exceeded"}}'
+_REFUSED = (
+    "HTTP/1.1 429 Too Many Requests\r\ncontent-type: application/json\r\nretry-after-ms: 1\r\n"
+    f"content-length: {len(_LIMITED)}\r\n\r\n"
+).encode() + _LIMITED
 _STREAM = (
     "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\n"
     f"{_HEADERS}transfer-encoding: chunked\r\n\r\n"
@@ -51,7 +59,7 @@ def _event(choices: object, usage: object = None) -> str:
 
 
 _DELTA = _event([{"index": 0, "delta": {"content": "blue "}, "finish_reason": None}])
-_CLOCKED = _DELTA.replace('"created":1790000000', '"t":%020d,"created":1790000000')
+_CLOCKED = _DELTA.replace('"created":1790000000', '"t":"%020d","created":1790000000')
 _END = (
     _event([{"index": 0, "delta": {}, "finish_reason": "stop"}]).encode(),
     _event([], _USAGE).encode(),
@@ -65,6 +73,8 @@ def _chunk(data: bytes) -> bytes:
 
 class Upstream(asyncio.Protocol):
     """One connection."""
+
+    failed: ClassVar[set[bytes]] = set()
 
     def __init__(self) -> None:
         self._input = b""
@@ -86,6 +96,10 @@ class Upstream(asyncio.Protocol):
             self._answer(head)
 
     def _answer(self, head: bytes) -> None:
+        if (fail := _FAIL.search(head)) is not None and fail[1] not in self.failed:
+            self.failed.add(fail[1])
+            self._transport.write(_REFUSED)
+            return
         plan = _PLAN.search(head)
         if plan is None:
             self._transport.write(_WHOLE)

@@ -354,12 +354,12 @@ def both_ends(
     folders: pytest.TempPathFactory,
     protocols: Sequence[str],
     python: str = sys.executable,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[ProxyProcess, Upstream]]:
     """Run a proxy in front of an upstream that speaks what the proxy asks for; it may not print a traceback."""
     upstream = Upstream(folders.mktemp("upstream"), list(protocols))
-    with running_proxy(
-        kind, Home(folders.mktemp("proxy") / "llmitm"), upstream, python=python
-    ) as proxy:
+    home = Home(folders.mktemp("proxy") / "llmitm")
+    with running_proxy(kind, home, upstream, python=python, environment=environment) as proxy:
         yield proxy, upstream
     assert "Traceback" not in proxy.said()
     upstream.close()

@@ -70,7 +70,8 @@ def ends(
         pytest.skip("scripts/test makes the environment with the oldest mitmproxy")
     protocols = ["h2"] if way == "h2" else ["http/1.1"]
     kind: Any = "addon" if way == "h1" else "llmitm"
-    with both_ends(kind, tmp_path_factory, protocols, python) as (proxy, upstream):
+    keys = {"ANTHROPIC_API_KEY": "sk-ant-api03-0123456789"}
+    with both_ends(kind, tmp_path_factory, protocols, python, keys) as (proxy, upstream):
         yield way, proxy, upstream
 
 
@@ -251,6 +252,35 @@ def test_without_being_asked_nothing_is_retried(
         reply = Reply(peer, send(peer, {}))
         assert (reply.status, reply.body()) == (429, b"".join(LIMITED.pieces))
     assert len(script.asked) == 1
+
+
+def test_a_stream_goes_elsewhere_on_its_way(
+    way: Way, proxy: ProxyProcess, upstream: Upstream
+) -> None:
+    """Twice refused, then another provider's host, whose stream is live and whose price counts."""
+    got_first = threading.Event()
+    good = Scripted(pieces=[ROLE + HELLO, END], waits=[got_first])
+    asked = {**RETRY, "Helicone-Retry-Num": "1", "Helicone-Fallback-Model": "claude-sonnet-4-6"}
+    with answering(upstream, LIMITED, LIMITED, good) as script, connected(way, proxy) as peer:
+        reply = Reply(peer, send(peer, asked))
+        pieces = reply.pieces()
+        first = next(pieces)
+        got_first.set()
+        assert first + b"".join(pieces) == ROLE + HELLO + END
+    hosts = [each.host for each in script.asked]
+    assert hosts == [HOST, HOST, "api.anthropic.com"]
+    sent = script.asked[2]
+    assert sent.headers["authorization"] == "Bearer sk-ant-api03-0123456789"
+    assert sent.document == {**json.loads(STREAMED), "model": "claude-sonnet-4-6"}
+    assert reply.headers["helicone-fallback-model"] == "claude-sonnet-4-6"
+    row = proxy.wait_for_rows()[0]
+    found = {name: row[name] for name in ("provider", "provider_requested", "model_requested")}
+    assert found == {
+        "provider": "anthropic",
+        "provider_requested": "openai",
+        "model_requested": "gpt-4o-mini",
+    }
+    assert (row["attempts"], row["fallback_index"]) == (3, 0)
 
 
 def test_connections_that_fail_are_tried_again(
