@@ -57,9 +57,18 @@ def test_reads_what_is_there(home: Home) -> None:
         ("[proxy]\nprt = 1", "proxy.prt is not known; here may stand port, listen"),
         (
             "[proxi]\nport = 1",
-            "proxi is not known; here may stand proxy, log, streams, sockets, cache, callers, defaults, rule, provider",
+            "proxi is not known; here may stand proxy, log, streams, sockets, cache, callers, defaults, rule, gateway, keys, provider",
         ),
         ("proxy = 3", "proxy = 3: allowed is a table"),
+        ("[keys]\nopenai = 5", 'keys.openai = …: allowed is a key, or { env = "VARIABLE" }'),
+        ("[keys]\nopenai = ''", "keys.openai = …: allowed is a key"),
+        ("[keys]\nopenai = { file = 'sk-secret' }", "keys.openai = …: allowed is a key"),
+        ("[keys]\nopnai = 'sk-secret'", "keys.opnai is not the name of a provider"),
+        (
+            "[gateway]\nallow = ['llm.example.com']",
+            "gateway.allow[1] = 'llm.example.com': allowed is an origin such as",
+        ),
+        ("[gateway]\nmodels = { fast = 3 }", "gateway.models.fast = 3: allowed is a valid string"),
         (
             "[proxy]\nlisten = 'example.com'",
             "proxy.listen = 'example.com': allowed is an IP address",
@@ -175,3 +184,30 @@ def test_a_variable_sets_a_default(home: Home) -> None:
     assert defaults.rate_limit.window == 60
     with pytest.raises(SettingsError, match=r"^variable LLMITM_DEFAULTS_RETRIES: defaults.retries"):
         load(home, {"LLMITM_DEFAULTS_RETRIES": "many"})
+
+
+def test_keys_and_the_gateway(home: Home) -> None:
+    text = """
+        [keys]
+        openai = "sk-proj-secret"
+        groq = { env = "MY_GROQ_KEY" }
+        mine = "secret too"
+
+        [gateway]
+        allow = ["https://llm.example.com", "https://api.groq.com"]
+        models = { "claude-*" = "gpt-4o-mini" }
+
+        [[provider]]
+        name = "mine"
+        hosts = ["llm.mine.example"]
+    """
+    settings = parse(home.settings, text)
+    assert settings.keys["openai"].read({}) == "sk-proj-secret"
+    assert settings.keys["groq"].read({"MY_GROQ_KEY": "gsk"}) == "gsk"
+    assert "secret" not in repr(settings)
+    assert settings.gateway.models == {"claude-*": "gpt-4o-mini"}
+    # What is allowed and not known is an LLM host from then on.
+    assert [(entry.name, entry.hosts) for entry in settings.provider] == [
+        ("mine", ("llm.mine.example",)),
+        ("llm-example-com", ("https://llm.example.com",)),
+    ]

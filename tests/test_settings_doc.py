@@ -19,6 +19,7 @@ from llmitm.providers.hosts import ProviderEntry
 from llmitm.settings import (
     CacheSettings,
     CallerSettings,
+    GatewaySettings,
     LogSettings,
     ProxySettings,
     Settings,
@@ -35,6 +36,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "sockets": SocketSettings,
     "cache": CacheSettings,
     "callers": CallerSettings,
+    "gateway": GatewaySettings,
     "provider": ProviderEntry,
 }
 OPEN: dict[str, type[BaseModel]] = {"defaults": Switches, "rule": Rule}
@@ -54,13 +56,16 @@ def documented(section: str) -> dict[str, str]:
 
 
 def default(model: type[BaseModel], key: str) -> str:
-    value = model.model_fields[key].default
+    field = model.model_fields[key]
+    value = field.get_default(call_default_factory=True, validated_data={})
     if value is PydanticUndefined:
         return "required"
     if value is None:
         return "none"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
+    if isinstance(value, dict):
+        return "`{}`" if not value else str(value)
     if isinstance(value, tuple):
         return "`[" + ", ".join(f'"{each}"' for each in value) + "]`"
     return f'`"{value}"`' if isinstance(value, str) else f"`{value}`"
@@ -72,7 +77,8 @@ def test_every_key_with_its_default(section: str, model: type[BaseModel]) -> Non
 
 
 def test_every_section() -> None:
-    assert set(Settings.model_fields) == {*SECTIONS, *OPEN}
+    assert set(Settings.model_fields) == {*SECTIONS, *OPEN, "keys"}
+    assert text_of("keys")
 
 
 def test_every_switch_and_what_holds_without_it() -> None:
@@ -113,5 +119,5 @@ def test_every_header_that_has_a_switch() -> None:
 
 def test_the_examples_can_be_used() -> None:
     for example in re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL):
-        assert set(tomllib.loads(example)) <= {*SECTIONS, *OPEN}
+        assert set(tomllib.loads(example)) <= {*SECTIONS, *OPEN, "keys"}
         assert parse(Path("docs/settings.md"), example) != Settings()

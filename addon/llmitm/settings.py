@@ -10,6 +10,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -218,6 +219,12 @@ def parse(path: Path, text: str) -> Settings:
                 raise SettingsError(
                     f"{path}: provider[{number}].dialects = {family!r}: allowed is {allowed}"
                 )
+    names = {entry.name for entry in (*settings.provider, *known_providers())}
+    for name in settings.keys:
+        if name not in names:
+            near = get_close_matches(name, names, 1)
+            told = f"; there is {near[0]}" if near else ""
+            raise SettingsError(f"{path}: keys.{name} is not the name of a provider{told}")
     return settings.model_copy(
         update={"provider": (*settings.provider, *_allowed(settings.gateway.allow))}
     )

@@ -238,6 +238,22 @@ def test_what_names_no_model_goes_to_openai(gateway: Gateway) -> None:
     assert TO_ROUTE not in flow.metadata
 
 
+def test_codex_is_told_to_come_over_http(gateway: Gateway) -> None:
+    told = {"connection": "upgrade", "upgrade": "websocket"}
+    flow = flows.request(
+        "/v1/responses",
+        method="GET",
+        host="127.0.0.1",
+        port=8080,
+        scheme="http",
+        headers=told,
+        body=b"",
+    )
+    pass_through(gateway, flow)
+    assert flow.response is not None
+    assert flow.response.status_code == 426
+
+
 def test_models_are_listed(gateway: Gateway) -> None:
     for path, host in (("/v1/models", "127.0.0.1"), ("/models", "ai-gateway.helicone.ai")):
         is_own = host == "127.0.0.1"
@@ -293,6 +309,26 @@ def test_bedrock_is_asked_in_its_own_dialect(gateway: Gateway) -> None:
     assert flow.request.host == "bedrock-runtime.us-east-1.amazonaws.com"
     assert flow.request.path == "/model/amazon.nova-pro-v1%3A0/converse"
     assert flow.request.headers["authorization"] == "Bearer key-of-bedrock-0123456789"
+
+
+@pytest.mark.parametrize("model", ["whisper-1", "openai/whisper-1"])
+def test_a_form(gateway: Gateway, model: str) -> None:
+    form = (
+        b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\nRIFF\r\n'
+        b'--b\r\nContent-Disposition: form-data; name="model"\r\n\r\n%s\r\n--b--\r\n'
+    )
+    flow = flows.request(
+        "/v1/audio/transcriptions",
+        host="127.0.0.1",
+        port=8080,
+        scheme="http",
+        headers={"content-type": "multipart/form-data; boundary=b"},
+        body=form % model.encode(),
+    )
+    pass_through(gateway, flow)
+    assert flow.response is None
+    assert flow.request.url == "https://api.openai.com/v1/audio/transcriptions"
+    assert flow.request.raw_content == form % b"whisper-1"
 
 
 def test_a_list_of_models(gateway: Gateway) -> None:
@@ -375,6 +411,29 @@ def test_a_header_may_name_the_provider(gateway: Gateway, name: str) -> None:
         flow = asked(gateway, path, chat("m"), told, host)
         assert flow.response is None, refusal(flow)
         assert flow.request.url == f"https://api.groq.com{path}"
+
+
+@pytest.mark.parametrize(
+    ("target", "path", "url"),
+    [
+        ("https://api.groq.com/openai/v1", "/v1/chat/completions", "https://api.groq.com/openai/v1/chat/completions"),
+        ("https://api.groq.com/openai", "/v1/chat/completions", "https://api.groq.com/openai/v1/chat/completions"),
+        ("https://api.groq.com/openai/", "/openai/v1/models", "https://api.groq.com/openai/v1/models"),
+        ("http://localhost:11434", "/v1/models", "http://localhost:11434/v1/models"),
+    ],
+)  # fmt: skip
+def test_a_target_may_have_a_path(gateway: Gateway, target: str, path: str, url: str) -> None:
+    told = {"Helicone-Target-URL": target, "authorization": "Bearer 0123456789abcdef0123"}
+    flow = asked(gateway, path, chat("m"), told, "gateway.helicone.ai")
+    assert flow.response is None, refusal(flow)
+    assert flow.request.url == url
+
+
+def test_a_target_for_all_calls() -> None:
+    router = Router(load(), {}, {}, lambda: SERVED, KEYS)
+    gateway = Gateway(router, dict, "http://localhost:11434")
+    flow = asked(gateway, "/v1/chat/completions", chat("whatever"))
+    assert flow.request.url == "http://localhost:11434/v1/chat/completions"
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = Fal
     return [
         Upstream(hosts),  # first: options that everything after relies on
         tunnel,  # what is decrypted at all
-        Gateway(router, console.health),  # re-targets a request before it is identified
+        Gateway(router, console.health, settings.defaults.target_url),  # before it is identified
         callers,  # who makes it
         intercept,  # the call itself
         Modelled(),  # what the gateway decided of it

@@ -17,9 +17,10 @@ from llmitm import __version__
 from llmitm.calls import Endpoint, Json
 from llmitm.mitm.guard import guarded
 from llmitm.mitm.modelled import TO_ROUTE, ToRoute, by_model, list_models
-from llmitm.mitm.readdress import go_to, lend_key
+from llmitm.mitm.readdress import below, go_to, lend_key
 from llmitm.mitm.refusals import Refused, answer
 from llmitm.mitm.router import Router
+from llmitm.mitm.sockets import is_upgrade, use_http
 from llmitm.policy.routing import asked_for
 from llmitm.providers.helicone import helicone_hosts
 from llmitm.providers.hosts import HostTable, Origin, ProviderEntry
@@ -36,8 +37,15 @@ _PORTS = {"https": 443, "http": 80}
 class Gateway:
     """Answer for the proxy's own address, and for Helicone's."""
 
-    def __init__(self, router: Router, health: Callable[[], Mapping[str, Json]]) -> None:
+    def __init__(
+        self,
+        router: Router,
+        health: Callable[[], Mapping[str, Json]],
+        target_url: str | None = None,
+    ) -> None:
+        """`target_url` is where calls under `/v1` go, whatever their model, if no header says otherwise."""
         self._router = router
+        self._target_url = target_url
         self._hosts: HostTable = router.hosts
         self._health = health
 
@@ -85,7 +93,8 @@ class Gateway:
 
     def _at_common_address(self, flow: http.HTTPFlow, path: str) -> None:
         """Send what is asked under `/v1` to who serves the model, and what names none to OpenAI."""
-        if (target := _target(flow.request)) is not None:
+        target = _target(flow.request) or self._target_url
+        if target is not None:
             self._to_target(flow, target, path)
             return
         path = _with_version(path)
@@ -95,6 +104,10 @@ class Gateway:
             return
         if flow.request.method == "POST" and (asked := asked_for(path)):
             flow.metadata[TO_ROUTE] = ToRoute(path, asked)
+            return
+        if is_upgrade(flow.request) and path.partition("?")[0].rstrip("/") == "/v1/responses":
+            flow.response = use_http("llmitm routes by the model, which no WebSocket names at once")
+            flow.metadata[TO_ROUTE] = None
             return
         openai = self._hosts.provider("openai")
         origin = self._hosts.origin(openai) if openai else None
@@ -134,7 +147,7 @@ class Gateway:
             )
         if _is_own(flow, origin.scheme, origin.host, origin.port):
             raise Refused("invalid_request_error", f"{target[:100]!r} is llmitm itself")
-        go_to(flow.request, origin, path)
+        go_to(flow.request, origin, below(origin.base_path, path))
         lend_key(self._router, flow, entry, is_needed=True)
 
     @guarded
@@ -190,7 +203,8 @@ def _origin(url: str) -> Origin | None:
         return None
     if parts.scheme not in _PORTS or not parts.hostname:
         return None
-    return Origin(parts.scheme, parts.hostname, port or _PORTS[parts.scheme], "")
+    port = port or _PORTS[parts.scheme]
+    return Origin(parts.scheme, parts.hostname, port, parts.path.rstrip("/"))
 
 
 def _with_version(path: str) -> str:

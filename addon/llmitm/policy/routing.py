@@ -29,6 +29,8 @@ _BY_MODEL = frozenset(
 """Operations whose request names a model."""
 _CLAUDE = re.compile(r"claude-(\d+)(?:[.-](\d))?-(opus|sonnet|haiku)\b(.*)")
 _NEAR = 3
+_MOST_REMEMBERED = 1_000
+"""Names remembered. A client that makes names up must not fill the memory."""
 _NOBODY = "no model has this name"
 """Whoever knows it knows every name: servers of one's own, plans."""
 
@@ -96,6 +98,7 @@ class Routing:
         self._own = own or {}
         self._by_name: dict[str, ProviderEntry] = {}
         self._lower_names: dict[str, frozenset[str]] = {}
+        self._served: dict[str, Sequence[ProviderEntry]] = {}
         for entry in hosts.entries:
             for name in (entry.name, *entry.aliases):
                 self._by_name.setdefault(name, entry)
@@ -217,6 +220,14 @@ class Routing:
 
     def _serving(self, model: str) -> Sequence[ProviderEntry]:
         """Return who serves a model, its maker first."""
+        found = self._served.get(model)
+        if found is None:
+            if len(self._served) >= _MOST_REMEMBERED:
+                self._served.clear()
+            found = self._served[model] = self._find_serving(model)
+        return found
+
+    def _find_serving(self, model: str) -> Sequence[ProviderEntry]:
         makers = [entry for entry in self._routed if _makes(entry, model)]
         others = [
             entry
@@ -249,7 +260,8 @@ class Routing:
         if match := _CLAUDE.fullmatch(model):
             major, minor, family, rest = match.groups()
             names.append("-".join(filter(None, ("claude", family, major, minor))) + rest)
-        return next((name for name in names if self._models.knows(entry.name, name)), names[-1])
+        names.append(f"{model}-0")
+        return next((name for name in names if self._models.knows(entry.name, name)), names[-2])
 
 
 def asked_for(path: str) -> Endpoint | None:
