@@ -435,3 +435,13 @@ def test_users_names_are_such_as_are_taken() -> None:
         given = {**_HELLO, "user": user}
         body = json.loads(translated("openai_chat", "anthropic_messages", given).body)
         assert (body["metadata"]["user_id"] == user) == is_kept
+
+
+@pytest.mark.parametrize("model", ["mistral-large-latest", "mistralai/codestral-2508"])
+def test_mistral_gets_ids_like_its_own(model: str) -> None:
+    written = translated("anthropic_messages", "openai_chat", CLAUDE_CODE, model)
+    messages = json.loads(written.body)["messages"]
+    calls = [call["id"] for call in messages[2]["tool_calls"]]
+    assert calls == [message["tool_call_id"] for message in messages[3:5]]
+    assert all(len(call) == 9 and call.isalnum() for call in calls)
+    assert len(set(calls)) == 2

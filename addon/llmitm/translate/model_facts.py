@@ -15,6 +15,9 @@ _TAKES_EFFORT = re.compile(
     r"(?:^|[/.])(?:o\d|gpt-(?:[5-9]|\d\d|oss)|codex-|gemini-(?:2\.5|[3-9])|grok-(?:3-mini|[4-9])|magistral)"
 )
 _WANTS_REASONING_BACK = re.compile(r"deepseek|kimi|glm-|minimax|qwen", re.I)
+_MISTRAL = re.compile(
+    r"(?:^|/)(?:(?:open-)?mi[sx]tral|ministral|magistral|codestral|devstral|pixtral)"
+)
 _CLAUDE = re.compile(r"claude-(?:[a-z]+-)?(\d+)(?:[-.](\d{1,2}))?(?!\d)")
 _GPT = re.compile(r"(?:^|/)gpt-(\d+)(?:\.(\d+))?(?![\d.]*[a-z])")
 _OPENAI_LIMITS = (
@@ -44,6 +47,11 @@ def takes_effort(model: str) -> bool:
 def wants_reasoning_back(model: str) -> bool:
     """Return whether earlier `reasoning_content` is to be sent again."""
     return _WANTS_REASONING_BACK.search(model) is not None
+
+
+def wants_short_ids(model: str) -> bool:
+    """Return whether ids of tool calls have to be like Mistral's."""
+    return _MISTRAL.search(model) is not None
 
 
 def openai_limit(model: str) -> int | None:

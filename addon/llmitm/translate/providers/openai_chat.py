@@ -110,10 +110,15 @@ def _messages(request: ChatRequest, model: str, notes: Notes) -> Iterator[Json]:
             case "system":
                 yield {"role": "system", "content": _joined(turn.parts)}
             case "user":
-                yield from _user(turn, notes)
+                yield from _user(turn, model, notes)
 
 
-def _user(turn: Turn, notes: Notes) -> Iterator[Json]:
+def _id(identifier: str, model: str) -> str:
+    is_short = model_facts.wants_short_ids(model)
+    return tool_ids.short(identifier) if is_short else tool_ids.fitting(identifier)
+
+
+def _user(turn: Turn, model: str, notes: Notes) -> Iterator[Json]:
     """Return a turn of the user's: the results of tools first, each a message of its own."""
     shown: list[Json] = []
     for part in turn.parts:
@@ -127,7 +132,7 @@ def _user(turn: Turn, notes: Notes) -> Iterator[Json]:
                 shown.append({"type": "text", "text": "What the tool gave:"})
                 shown += map(_media, pictures)
                 content = content or "See what follows."
-            yield {"role": "tool", "tool_call_id": tool_ids.fitting(part.id), "content": content}
+            yield {"role": "tool", "tool_call_id": _id(part.id, model), "content": content}
     shown += [found for part in turn.parts if (found := _shown(part)) is not None]
     if shown:
         texts = [part["text"] for part in shown if part["type"] == "text"]
@@ -157,7 +162,7 @@ def _assistant(turn: Turn, model: str, notes: Notes) -> Json:
     message: dict[str, Json] = {"role": "assistant", "content": _joined(turn.parts) or None}
     calls = [part for part in turn.parts if isinstance(part, ToolUse)]
     if calls:
-        message["tool_calls"] = [_call(call) for call in calls]
+        message["tool_calls"] = [_call(call, model) for call in calls]
     elif message["content"] is None:
         message["content"] = ""
     thoughts = [part for part in turn.parts if isinstance(part, Reasoning)]
@@ -168,10 +173,10 @@ def _assistant(turn: Turn, model: str, notes: Notes) -> Json:
     return message
 
 
-def _call(call: ToolUse) -> Json:
+def _call(call: ToolUse, model: str) -> Json:
     function = {"name": call.name, "arguments": call.arguments or "{}"}
     written: dict[str, Json] = {
-        "id": tool_ids.fitting(call.id),
+        "id": _id(call.id, model),
         "type": "function",
         "function": function,
     }
