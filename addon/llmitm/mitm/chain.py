@@ -68,9 +68,7 @@ def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = Fal
     intercept = Intercept(
         hosts, tunnel, recorder.submit, rules, settings.streams.ask_usage, callers.told, sockets
     )
-    router = Router(
-        hosts, settings.keys, settings.gateway.models, partial(ServedModels.read, home.prices)
-    )
+    router = Router(hosts, settings.keys, settings.gateway, partial(ServedModels.read, home.prices))
     attempts = Attempts(Retarget(router), intercept.ask_usage, settings.streams.hold_seconds)
     console.watch(recorder, tunnel, intercept)
     return [

@@ -19,6 +19,7 @@ from llmitm.mitm.readdress import (
     go_to,
     keep_original,
     lend_key,
+    refuse_web_pages,
     send_by_route,
 )
 from llmitm.mitm.refusals import Refused
@@ -172,6 +173,8 @@ def key_for(router: Router, entry: ProviderEntry, original: Original) -> str | N
     key = router.keys.choose(entry, original.keys)
     if key is None and router.keys.are_needed(entry):
         raise Refused("authentication_error", router.keys.how_to_give(entry))
+    if key is not None and key not in original.keys:
+        refuse_web_pages(router, original.headers)
     return key
 
 
