@@ -75,9 +75,12 @@ async def document_of(body: bytes, headers: http.Headers) -> Json:
 
 
 def keep_original(
-    flow: http.HTTPFlow, dialect: str | None, body: bytes, *, is_for_gateway: bool = False
+    flow: http.HTTPFlow, dialect: str | None, body: bytes, gateway_path: str | None = None
 ) -> Original:
-    """Return the request as the client sent it, which is kept with the flow from the first time on."""
+    """Return the request as the client sent it, which is kept with the flow from the first time on.
+
+    `gateway_path` is what was asked for at the gateway, whatever tags or lack of a `/v1` there was in the address.
+    """
     original: Original | None = flow.metadata.get(_ORIGINAL)
     if original is None:
         request = flow.request
@@ -85,11 +88,11 @@ def keep_original(
             request.scheme,
             request.host,
             request.port,
-            request.path,
+            gateway_path or request.path,
             request.headers.copy(),
             body,
             dialect,
-            is_for_gateway,
+            gateway_path is not None,
         )
     return original
 
