@@ -133,6 +133,8 @@ class GatewaySettings(_Section):
     """Names of models (`*` for any characters), and what is asked for instead: a model, `model/provider`."""
     allow: tuple[Annotated[str, AfterValidator(_origin)], ...] = ()
     """Origins beside the LLM hosts that are known to which `Helicone-Target-URL` may lead."""
+    origins: tuple[Annotated[str, AfterValidator(_origin)], ...] = ()
+    """Of web pages that may spend with the keys that are kept here."""
 
 
 class Settings(_Section):

@@ -305,3 +305,40 @@ def test_the_cache_with_a_translation(
             texts.append(claude.messages.create(**wanted).content[0].text)
     assert len(upstream.log) == 1
     assert texts == [upstream.log[0].text] * 2
+
+
+@pytest.mark.parametrize("base", ["", "/openai", "/t/project=night"])
+def test_fallbacks_as_an_array(gateway: ProxyProcess, upstream: LocalProvider, base: str) -> None:
+    """The first entry changes the call itself; the others are tried at its codes."""
+    targets = [
+        {
+            "target-url": "https://api.openai.com",
+            "onCodes": [{"from": 500, "to": 503}],
+            "bodyKeyOverride": {"model": "demo-error-500"},
+        },
+        {
+            "target-url": "https://api.groq.com/openai",
+            "headers": {"Authorization": "Bearer gsk_of_the_target"},
+            "bodyKeyOverride": {"model": "llama-3.3-70b-versatile", "temperature": 0},
+        },
+    ]
+    told = {"Helicone-Fallbacks": json.dumps(targets)}
+    with openai.OpenAI(base_url=f"{gateway.url}{base}/v1", api_key="x", max_retries=0) as sdk:
+        answer = sdk.chat.completions.create(
+            model="gpt-4o-mini", messages=HELLO, extra_headers=told
+        )
+    first, second = upstream.log
+    assert (first.host, first.target, first.status) == (
+        "api.openai.com",
+        "/v1/chat/completions",
+        500,
+    )
+    assert (second.host, second.target) == ("api.groq.com", "/openai/v1/chat/completions")
+    assert json.loads(first.body)["model"] == "demo-error-500"
+    assert json.loads(second.body)["temperature"] == 0
+    assert header(first.headers, "authorization") == f"Bearer {KEYS['OPENAI_API_KEY']}"
+    assert header(second.headers, "authorization") == "Bearer gsk_of_the_target"
+    assert answer.choices[0].message.content == second.text
+    [row] = gateway.wait_for_rows()
+    assert (row["provider"], row["provider_requested"], row["outcome"]) == ("groq", "openai", "ok")
+    assert row["model_requested"] == "gpt-4o-mini"

@@ -15,6 +15,7 @@ from llmitm.mitm.router import Router
 from llmitm.providers.helicone import helicone_hosts
 from llmitm.providers.hosts import load
 from llmitm.served import ServedModels
+from llmitm.settings import GatewaySettings
 from mitm import flows
 
 SERVED = ServedModels.read()
@@ -32,7 +33,8 @@ def made(
     own: Mapping[str, str] | None = None,
     keys: Mapping[str, KeySource] | None = None,
 ) -> Gateway:
-    router = Router(load(), keys or {}, own or {}, lambda: SERVED, environ)
+    settings = GatewaySettings(models=dict(own or {}), origins=("https://chat.example.com",))
+    router = Router(load(), keys or {}, settings, lambda: SERVED, environ)
     return Gateway(router, lambda: {"in_flight": 0})
 
 
@@ -430,7 +432,7 @@ def test_a_target_may_have_a_path(gateway: Gateway, target: str, path: str, url:
 
 
 def test_a_target_for_all_calls() -> None:
-    router = Router(load(), {}, {}, lambda: SERVED, KEYS)
+    router = Router(load(), {}, GatewaySettings(), lambda: SERVED, KEYS)
     gateway = Gateway(router, dict, "http://localhost:11434")
     flow = asked(gateway, "/v1/chat/completions", chat("whatever"))
     assert flow.request.url == "http://localhost:11434/v1/chat/completions"
@@ -456,3 +458,32 @@ def test_helicones_gateway_needs_a_target(gateway: Gateway) -> None:
     )
     assert status == 400
     assert "Helicone-Target-URL" in told
+
+
+@pytest.mark.parametrize(
+    ("origin", "may"),
+    [
+        ("https://evil.example.com", False),
+        ("http://127.0.0.1.evil.example.com", False),
+        ("null", False),
+        ("https://chat.example.com", True),
+        ("http://localhost:3000", True),
+        ("http://127.0.0.1:5173", True),
+        ("app://obsidian.md", True),
+        ("vscode-webview://x", True),
+    ],
+)
+@pytest.mark.parametrize(
+    "path", ["/v1/chat/completions", "/openai/v1/chat/completions", "/anthropic/v1/messages"]
+)
+def test_web_pages_may_not_spend(gateway: Gateway, path: str, origin: str, may: bool) -> None:
+    for key in ("Bearer x", "Bearer 0123456789abcdef0123"):
+        told = {"origin": origin, "authorization": key, "content-type": "text/plain"}
+        flow = asked(gateway, path, chat("gpt-4o-mini"), told)
+        ours = "key-of-openai" in flow.request.headers["authorization"]
+        if may:
+            assert flow.response is None
+        elif flow.response is None:
+            assert not ours
+        else:
+            assert refusal(flow)[:2] == (403, "permission_error")

@@ -17,6 +17,7 @@ from llmitm.mitm.router import Router
 from llmitm.policy.directives import Directives, FallbackDirective, FallbackTarget
 from llmitm.providers.hosts import load
 from llmitm.served import ServedModels
+from llmitm.settings import GatewaySettings
 from mitm import flows
 
 HOSTS = load()
@@ -56,7 +57,7 @@ class Call:
         self.flight = Flight(self.exchange, entry, endpoint)
         self.flight.directives = Directives(fallback=FallbackDirective((), excluded=excluded))
         depart(self.flow, self.flight)
-        self.retarget = Retarget(Router(HOSTS, {}, {}, lambda: SERVED, KEYS))
+        self.retarget = Retarget(Router(HOSTS, {}, GatewaySettings(), lambda: SERVED, KEYS))
 
     def to(self, **target: Any) -> str | None:
         return asyncio.run(self.retarget(self.flow, self.flight, FallbackTarget(**target)))

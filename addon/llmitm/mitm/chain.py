@@ -68,10 +68,9 @@ def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = Fal
     intercept = Intercept(
         hosts, tunnel, recorder.submit, rules, settings.streams.ask_usage, callers.told, sockets
     )
-    router = Router(
-        hosts, settings.keys, settings.gateway.models, partial(ServedModels.read, home.prices)
-    )
-    attempts = Attempts(Retarget(router), intercept.ask_usage, settings.streams.hold_seconds)
+    router = Router(hosts, settings.keys, settings.gateway, partial(ServedModels.read, home.prices))
+    retarget = Retarget(router)
+    attempts = Attempts(retarget, intercept.ask_usage, settings.streams.hold_seconds)
     console.watch(recorder, tunnel, intercept)
     return [
         Upstream(hosts),  # first: options that everything after relies on
@@ -79,7 +78,7 @@ def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = Fal
         Gateway(router, console.health, settings.defaults.target_url),  # before it is identified
         callers,  # who makes it
         intercept,  # the call itself
-        Modelled(),  # what the gateway decided of it
+        Modelled(retarget, intercept.ask_usage),  # what the gateway decided of it
         *_answering(home, settings),  # what need not go upstream
         allowances,  # what may not: beyond a limit of the user's own
         attempts,  # tries it again, or elsewhere

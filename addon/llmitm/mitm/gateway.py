@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from mitmproxy import http
@@ -17,7 +16,7 @@ from llmitm import __version__
 from llmitm.calls import Endpoint, Json
 from llmitm.mitm.guard import guarded
 from llmitm.mitm.modelled import TO_ROUTE, ToRoute, by_model, list_models
-from llmitm.mitm.readdress import below, go_to, lend_key
+from llmitm.mitm.readdress import below, go_to, is_of_this_machine, lend_key, refuse_web_pages
 from llmitm.mitm.refusals import Refused, answer
 from llmitm.mitm.router import Router
 from llmitm.mitm.sockets import is_upgrade, use_http
@@ -93,6 +92,7 @@ class Gateway:
 
     def _at_common_address(self, flow: http.HTTPFlow, path: str) -> None:
         """Send what is asked under `/v1` to who serves the model, and what names none to OpenAI."""
+        refuse_web_pages(self._router, flow.request.headers)
         target = _target(flow.request) or self._target_url
         if target is not None:
             self._to_target(flow, target, path)
@@ -182,12 +182,7 @@ def _is_own(flow: http.HTTPFlow, scheme: str, host: str, port: int) -> bool:
     listening = flow.client_conn.sockname
     if port != listening[1] or scheme != "http":
         return False
-    if host == "localhost" or host == listening[0]:
-        return True
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
+    return host == listening[0] or is_of_this_machine(host)
 
 
 def _target(request: http.Request) -> str | None:

@@ -9,6 +9,8 @@ import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from mitmproxy import http
 
@@ -73,9 +75,12 @@ async def document_of(body: bytes, headers: http.Headers) -> Json:
 
 
 def keep_original(
-    flow: http.HTTPFlow, dialect: str | None, body: bytes, *, is_for_gateway: bool = False
+    flow: http.HTTPFlow, dialect: str | None, body: bytes, gateway_path: str | None = None
 ) -> Original:
-    """Return the request as the client sent it, which is kept with the flow from the first time on."""
+    """Return the request as the client sent it, which is kept with the flow from the first time on.
+
+    `gateway_path` is what was asked for at the gateway, whatever tags or lack of a `/v1` there was in the address.
+    """
     original: Original | None = flow.metadata.get(_ORIGINAL)
     if original is None:
         request = flow.request
@@ -83,11 +88,11 @@ def keep_original(
             request.scheme,
             request.host,
             request.port,
-            request.path,
+            gateway_path or request.path,
             request.headers.copy(),
             body,
             dialect,
-            is_for_gateway,
+            gateway_path is not None,
         )
     return original
 
@@ -127,6 +132,35 @@ def give_key(request: http.Request, entry: ProviderEntry, dialect: str | None, k
     request.headers[name] = value
 
 
+def refuse_web_pages(router: Router, headers: http.Headers) -> None:
+    """Let no web page spend with our keys: a browser lets any of them send requests to this machine.
+
+    Raises `Refused` unless the page is one of this machine's, or of an origin that the settings name. What is no browser sends no
+    `Origin`, and programs that are made like browsers have a scheme of their own.
+    """
+    origin: str | None = headers.get("origin")
+    if origin is None or origin in router.origins:
+        return
+    parts = urlsplit(origin)
+    if origin != "null" and (parts.scheme not in _PORTS or is_of_this_machine(parts.hostname)):
+        return
+    raise Refused(
+        "permission_error",
+        f"web pages of {origin[:100]} may not use the keys that are kept here; "
+        f"[gateway] origins in llmitm's settings allows it",
+    )
+
+
+def is_of_this_machine(host: str | None) -> bool:
+    """Tell whether a name or an address is the loopback's."""
+    if host is None or host == "localhost" or host.endswith(".localhost"):
+        return host is not None
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
 def lend_key(
     router: Router, flow: http.HTTPFlow, entry: ProviderEntry, *, is_needed: bool = False
 ) -> None:
@@ -140,6 +174,7 @@ def lend_key(
         return
     endpoint = router.hosts.endpoint(entry, request.method, request.path)
     if key := router.keys.configured(entry):
+        refuse_web_pages(router, request.headers)
         give_key(request, entry, endpoint.dialect if endpoint else None, key)
     elif is_needed and router.keys.are_needed(entry):
         raise Refused("authentication_error", router.keys.how_to_give(entry))

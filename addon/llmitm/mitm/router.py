@@ -11,6 +11,7 @@ from llmitm.keys import Keys, KeySource
 from llmitm.policy.routing import Models, Routing
 from llmitm.providers.hosts import HostTable
 from llmitm.served import ServedModels
+from llmitm.settings import GatewaySettings
 from llmitm_pricing import PriceFileError
 
 log = logging.getLogger("llmitm")
@@ -23,13 +24,15 @@ class Router:
         self,
         hosts: HostTable,
         keys: Mapping[str, KeySource],
-        own: Mapping[str, str],
+        settings: GatewaySettings,
         models: Callable[[], Models],
         environ: Mapping[str, str] = os.environ,
     ) -> None:
         self.hosts = hosts
+        self.origins = settings.origins
+        """Of web pages that may use the keys."""
         self.keys = Keys(keys, environ)
-        self._own = own
+        self._own = settings.models
         self._models = models
         self._routing: Routing | None = None
         self._making: asyncio.Task[Routing] | None = None
