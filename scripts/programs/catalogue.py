@@ -120,7 +120,7 @@ PROGRAMS = (
         {"CODEX_API_KEY": "none", "ANTHROPIC_API_KEY": _ANTHROPIC_KEY},
         "the same, and `-c openai_base_url=...`, for it reads no variable",
         options=["--base-url"],
-        last='-c openai_base_url="$OPENAI_BASE_URL"',
+        last='-c openai_base_url="${OPENAI_BASE_URL%/openai/v1}/v1"',
     ),
     Program(
         "gemini",

@@ -82,7 +82,7 @@ class Gateway:
         if origin is None:
             return
         asked = asked_for(path) if flow.request.method == "POST" else None
-        if asked is not None and _is_anthropics(asked) and entry.dialects[0] == "anthropic":
+        if asked is not None and _may_name_anybody(entry, asked):
             flow.metadata[TO_ROUTE] = ToRoute(path, asked, entry)  # it may name anybody's model
             return
         # Both /groq/v1 and /groq/openai/v1 are written; the second is what Groq's own pages say.
@@ -220,6 +220,13 @@ def _at(entry: ProviderEntry, path: str) -> str:
         if asked is None or not _is_anthropics(asked):
             return base + path.removeprefix("/v1")
     return path
+
+
+def _may_name_anybody(entry: ProviderEntry, asked: Endpoint) -> bool:
+    """Tell whether a call to a provider is one that agents make for models of others too."""
+    if entry.name == "openai":
+        return asked.operation == "chat" and (asked.dialect or "").startswith("openai")
+    return entry.dialects[0] == "anthropic" and _is_anthropics(asked)
 
 
 def _is_anthropics(endpoint: Endpoint) -> bool:
