@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import smtplib
 import socket
 import ssl
@@ -16,6 +17,7 @@ from llmitm.alerts.entries import Security
 from llmitm.alerts.messages import Message
 from llmitm.alerts.sending import SECONDS, NotSentError, trust
 
+_WELCOME = 235
 _PORTS: dict[Security, int] = {"starttls": 587, "tls": 465, "none": 25}
 
 
@@ -37,7 +39,7 @@ def send(message: Message, server: Server, sender: str, to: Sequence[str]) -> st
         mail = letter(message, sender, to)
         with _connected(server) as connection:
             if server.user is not None and server.password is not None:
-                connection.login(server.user, server.password)
+                _log_in(connection, server.user, server.password)
             refused = connection.send_message(mail, sender, list(to))
     except smtplib.SMTPRecipientsRefused as error:
         raise NotSentError(f"refused for {_refusals(error.recipients)}") from error
@@ -83,6 +85,18 @@ def _connected(server: Server) -> smtplib.SMTP:
             connection.close()
             raise
     return connection
+
+
+def _log_in(connection: smtplib.SMTP, user: str, password: str) -> None:
+    if user.isascii() and password.isascii():
+        connection.login(user, password)
+        return
+    # The library knows ASCII only; PLAIN is UTF-8: https://www.rfc-editor.org/rfc/rfc4616
+    connection.ehlo_or_helo_if_needed()
+    given = base64.b64encode(f"\0{user}\0{password}".encode()).decode()
+    code, words = connection.docmd("AUTH", f"PLAIN {given}")
+    if code != _WELCOME:
+        raise smtplib.SMTPAuthenticationError(code, words)
 
 
 def _domain(sender: str) -> str:
