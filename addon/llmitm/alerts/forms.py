@@ -10,10 +10,11 @@ from llmitm.calls import Json
 _COLORS = {"firing": 0xD93025, "resolved": 0x188038, "test": 0x1A73E8}
 _TEAMS_COLORS = {"firing": "Attention", "resolved": "Good", "test": "Accent"}
 _MOST_TEXT = 2_900
+"""A section of Slack's may have 3000 characters. https://docs.slack.dev/reference/block-kit/blocks/section-block"""
 
 
 def slack(message: Message) -> Json:
-    """Return blocks. https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks (read 2026-11-30)"""
+    """Return blocks. https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks"""
     title = f"{message.mark} *{_slack_text(message.title)}*"
     facts = [f"*{_slack_text(name)}*  {_slack_text(value)}" for name, value in message.facts]
     code = _slack_text(message.command).replace("`", "'")
@@ -37,9 +38,12 @@ def _slack_text(text: str) -> str:
 
 
 def discord(message: Message) -> Json:
-    """Return an embed. https://docs.discord.com/developers/resources/message#embed-object (read 2026-11-30)"""
+    """Return an embed: at most 25 fields, 6000 characters in all.
+
+    https://discord.com/developers/docs/resources/message#embed-object
+    """
     fields = [
-        {"name": name[:256] or "…", "value": value[:1024], "inline": False}
+        {"name": name[:100] or "…", "value": value[:100], "inline": False}
         for name, value in message.facts[:20]
     ]
     left = len(message.facts) - len(fields)
@@ -59,10 +63,10 @@ def discord(message: Message) -> Json:
 
 
 def teams(message: Message) -> Json:
-    """Return an adaptive card for a webhook of the Workflows app, which takes no other form.
+    """Return an adaptive card, which is what a webhook of the Workflows app posts.
 
     https://learn.microsoft.com/en-us/microsoftteams/platform/webhooks-and-connectors/how-to/add-incoming-webhook
-    (read 2026-11-30)
+    (read 2026-11-26)
     """
     title = {
         "type": "TextBlock",
@@ -111,7 +115,7 @@ def _teams_text(text: str) -> str:
 def webhook(message: Message) -> Json:
     """Return the whole message, in the shape that Standard Webhooks recommends.
 
-    https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md (read 2026-11-30)
+    https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md (read 2026-11-26)
     """
     window = message.window
     return {

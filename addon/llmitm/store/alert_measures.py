@@ -14,7 +14,7 @@ from llmitm.store import sums
 from llmitm.store.filters import Filter, Values
 from llmitm.store.sums import Sums
 
-MOST_CALLS = 20_000
+MOST_CALLS = 10_000
 """Percentiles and the rates that no roll-up has are those of at most so many calls, the newest of the window."""
 _PROPERTY = "property:"
 

@@ -145,7 +145,9 @@ def groups(by: Sequence[str], zone: str = "") -> tuple[list[str], Values, list[s
             columns.append("(SELECT value FROM properties WHERE call_key = calls.key AND name = ?)")
             own.append(name.removeprefix(_PROPERTY))
             # As in the roll-ups: a call without the property is not among them.
-            conditions.append("calls.key IN (SELECT call_key FROM properties WHERE name = ?)")
+            conditions.append(
+                "EXISTS (SELECT 1 FROM properties AS p WHERE p.call_key = calls.key AND p.name = ?)"
+            )
             needed += own[-1:]
     return columns, own, conditions, needed
 
