@@ -96,7 +96,7 @@ def test_reads_what_is_there(home: Home) -> None:
         ("[channel.slack]\nkind = 'slack'", "channel.slack: url is missing"),
         (
             "[channel.slack]\nurl = { environment = 'SECRET' }",
-            "channel.slack.url = …: allowed is a key, or { env =",
+            "channel.slack.url = …: allowed is a text, or { env =",
         ),
         (
             "[channel.slack]\nurl = 'x'\npassword = 'SECRET'",

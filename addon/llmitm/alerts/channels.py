@@ -48,7 +48,7 @@ def _send(
             }[kind]
             secret = None if entry.secret is None else reveal(entry.secret, environ)
             return http.post(
-                reveal(entry.url or "", environ),
+                "" if entry.url is None else reveal(entry.url, environ),
                 form(message),
                 message.id,
                 secret=secret,

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from llmitm.calls import Json
 from llmitm.errors import SettingsError
+from llmitm.keys import KeySource
 from llmitm.policy import alert_conditions
 from llmitm.policy.alert_conditions import Condition
 
@@ -38,23 +39,10 @@ _ALLOWED: Mapping[str, tuple[str, ...]] = {
 }
 
 
-class FromEnvironment(BaseModel):
-    """A value that is not in the file, but in a variable of the proxy's environment."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-    env: Annotated[str, Field(min_length=1)]
-
-
-type Secret = str | FromEnvironment
-
-
-def reveal(value: Secret, environ: Mapping[str, str] = os.environ) -> str:
+def reveal(value: KeySource, environ: Mapping[str, str] = os.environ) -> str:
     """Return a secret. Raises `SettingsError` where its variable is not set."""
-    if isinstance(value, str):
-        return value
-    found = environ.get(value.env)
-    if not found:
+    found = value.read(environ)
+    if found is None:
         raise SettingsError(f"the variable {value.env} is not set where the proxy runs")
     return found
 
@@ -71,15 +59,16 @@ def _condition(value: str) -> str:
     return value
 
 
-def _secret(value: Json) -> Json:
-    is_table = isinstance(value, dict) and list(value) == ["env"] and isinstance(value["env"], str)
-    if not is_table and not (isinstance(value, str) and value):
-        raise ValueError('a text, or { env = "VARIABLE" }')
-    return FromEnvironment(env=value["env"]) if is_table else value
+def _secret(value: Json) -> KeySource:
+    if isinstance(value, str) and value:
+        return KeySource(value)
+    if isinstance(value, dict) and [*value] == ["env"] and isinstance(value["env"], str):
+        return KeySource(env=value["env"])
+    raise ValueError('a text, or { env = "VARIABLE" }')
 
 
 _Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
-_Secret = Annotated[str | FromEnvironment, BeforeValidator(_secret)]
+_Secret = Annotated[KeySource, BeforeValidator(_secret)]
 
 
 class AlertEntry(BaseModel):
