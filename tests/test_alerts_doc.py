@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import Any, get_args
 
@@ -51,8 +52,6 @@ def test_the_code_checks_a_signature() -> None:
 
 
 def test_every_command_is_one_that_there_is() -> None:
-    import shlex
-
     commands = [line.strip() for block in blocks("sh") for line in block.splitlines()]
     commands += [line.strip() for line in blocks("text")[1].splitlines() if "llmitm ls" in line]
     assert len(commands) == 4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shlex
 import ssl
 import sys
 import time
@@ -20,6 +21,7 @@ from llmitm.alerts.entries import ChannelEntry
 from llmitm.alerts.http import signature
 from llmitm.alerts.messages import Message, compose, load, trial
 from llmitm.alerts.sending import NotSentError
+from llmitm.cli import _parser
 from llmitm.demo.certificates import issue
 from llmitm.policy.alert_conditions import parse
 from llmitm.policy.alerting import Event, Measured
@@ -100,12 +102,8 @@ def test_many_groups_are_one_message() -> None:
     ],
 )
 def test_the_command_is_one_that_there_is(text: str, command: str) -> None:
-    from llmitm.cli import _parser
-
     told = message("a b", text=text)
     assert told.command.endswith(command)
-    import shlex
-
     _parser().parse_args(shlex.split(told.command)[1:])
 
 
@@ -207,6 +205,16 @@ def test_mail(security: Security, tls: tuple[str, ssl.SSLContext]) -> None:
     assert mail["message-id"] == "<01MESSAGE@example.com>"
     assert mail["auto-submitted"] == "auto-generated"
     assert mail.get_content().splitlines()[3].startswith("user ärger  $51.2034")
+
+
+def test_mail_has_a_sender_where_the_user_has_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nameless() -> str:
+        raise OSError("no username set in the environment")
+
+    monkeypatch.setattr("getpass.getuser", nameless)
+    entry = ChannelEntry(kind="email", host="h", to=("a@b",))
+    assert channels._sender(entry).startswith("llmitm@")
+    assert channels._sender(entry.model_copy(update={"user": "me@x.org"})) == "me@x.org"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from cli.conftest import CommandLine
+from cli.conftest import CommandLine, python
 from harness import until
 from receivers import free_port, hook
 
@@ -47,8 +47,6 @@ def test_from_a_run_to_the_history(llmitm: CommandLine) -> None:
     with hook() as receiver:
         channel(llmitm, receiver.url)
         llmitm("alert", "add", "calls > 0 / day by model", "--to", "slack", "--name", "any")
-        from cli.conftest import python
-
         ran = llmitm("run", *python(CALL))
         assert ran.returncode == 0, ran.stderr
         until(lambda: receiver.posts)  # sent before the proxy of the run has ended

@@ -72,4 +72,8 @@ def _send(
 def _sender(entry: ChannelEntry) -> str:
     if entry.user is not None and "@" in entry.user:
         return entry.user
-    return f"{getpass.getuser()}@{socket.gethostname()}"
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):  # a container's user may have no name
+        user = "llmitm"
+    return f"{user}@{socket.gethostname()}"

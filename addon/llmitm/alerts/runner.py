@@ -309,6 +309,11 @@ class AlertRunner:
             answer = channels.send(message, channel, self._channels, self._clock())
         except NotSentError as error:
             self._not_sent(outgoing, error)
+        except Exception as error:
+            # Ours, and no reason to keep what comes after it waiting.
+            if channel not in self._down:
+                log.exception("llmitm: fault in sending an alert by %s", channel)
+            self._not_sent(outgoing, NotSentError(f"a fault of llmitm: {type(error).__name__}"))
         else:
             self._file.sent(message.id, channel, answer, self._clock())
             if channel in self._down:
