@@ -57,7 +57,7 @@ def test_reads_what_is_there(home: Home) -> None:
         ("[proxy]\nprt = 1", "proxy.prt is not known; here may stand port, listen"),
         (
             "[proxi]\nport = 1",
-            "proxi is not known; here may stand proxy, log, streams, sockets, cache, callers, defaults, rule, gateway, keys, provider",
+            "proxi is not known; here may stand proxy, log, streams, sockets, cache, callers, defaults, rule, gateway, keys, provider, alert, channel",
         ),
         ("proxy = 3", "proxy = 3: allowed is a table"),
         ("[keys]\nopenai = 5", 'keys.openai = …: allowed is a key, or { env = "VARIABLE" }'),
@@ -77,6 +77,39 @@ def test_reads_what_is_there(home: Home) -> None:
         ("[log]\nkeep_days = 0", "log.keep_days = 0: allowed is greater than or equal to 1"),
         ("[log]\nredact = ['(']", "log.redact[1] = '(': allowed is a regular expression"),
         ("[[provider]]\nname = 'x'", "provider[1].hosts is missing"),
+        ("[alert.a]\nto = 'desktop'", "alert.a.when is missing"),
+        (
+            "[alert.a]\nwhen = 'spent > 5'\nto = 'desktop'",
+            "alert.a.when = 'spent > 5': allowed is metric",
+        ),
+        ("[alert.a]\nwhen = 'spend > 5'\nto = 'x'", "alert.a.to = 'x': allowed is desktop"),
+        ("[alert.a]\nwhen = 'spend > 5'\nto = []", "alert.a.to = []: allowed is a name such as"),
+        (
+            "[alert.'a b']\nwhen = 'spend > 5'\nto = 'desktop'",
+            "alert.a b: allowed is a name of letters",
+        ),
+        (
+            "[alert.a]\nwhen = 'spend > 5'\nto = 'desktop'\nfor = 1",
+            "alert.a.for is not known; here may stand when, to, resolved",
+        ),
+        ("[channel.x]\nurl = 'SECRET'", "channel.x: kind is missing"),
+        ("[channel.slack]\nkind = 'slack'", "channel.slack: url is missing"),
+        (
+            "[channel.slack]\nurl = { environment = 'SECRET' }",
+            "channel.slack.url = …: allowed is a text, or { env =",
+        ),
+        (
+            "[channel.slack]\nurl = 'x'\npassword = 'SECRET'",
+            "channel.slack: password has no meaning for the kind slack: allowed is url, ca_file",
+        ),
+        (
+            "[channel.email]\nhost = 'h'\nto = 'a'\npassword = 'SECRET'\nsecurity = 'none'",
+            "channel.email = …: allowed is a password only with",
+        ),
+        (
+            "[channel.email]\nhost = 'h'\nport = 0\nto = 'a'",
+            "channel.email.port = …: allowed is greater",
+        ),
         ("[[provider]]\nname = 'x'\nhosts = []", "provider[1].hosts = []: allowed"),
         ("[[provider]]\nname = 'x'\nhosts = ['a b']", "provider[1].hosts[1] = 'a b': allowed"),
         ("[[provider]]\nname = 'X'\nhosts = ['a']", "provider[1].name = 'X': allowed"),

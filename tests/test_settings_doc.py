@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from harness import ROOT
+from llmitm.alerts.entries import AlertEntry, ChannelEntry
 from llmitm.policy import asked
 from llmitm.policy.directives import Directives
 from llmitm.policy.rules import Rule
@@ -38,6 +39,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "callers": CallerSettings,
     "gateway": GatewaySettings,
     "provider": ProviderEntry,
+    "alert": AlertEntry,
+    "channel": ChannelEntry,
 }
 OPEN: dict[str, type[BaseModel]] = {"defaults": Switches, "rule": Rule}
 """Sections whose keys are open where they are not set."""
@@ -45,7 +48,9 @@ OPEN: dict[str, type[BaseModel]] = {"defaults": Switches, "rule": Rule}
 
 def text_of(section: str) -> str:
     """Return what stands under a section's heading."""
-    match = re.search(rf"^## `\[+{section}\]+`.*?(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL)
+    match = re.search(
+        rf"^## `\[+{section}(?:\.NAME)?\]+`.*?(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL
+    )
     assert match, f"no heading for [{section}]"
     return match[0]
 

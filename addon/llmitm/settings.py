@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from llmitm.alerts.entries import AlertEntry, ChannelEntry, check
 from llmitm.errors import SettingsError
 from llmitm.home import Home
 from llmitm.keys import KeySource
@@ -155,6 +156,10 @@ class Settings(_Section):
     """API keys, by the name of their provider."""
     provider: tuple[ProviderEntry, ...] = ()
     """LLM hosts of one's own, in the form of `providers.toml`."""
+    alert: dict[str, AlertEntry] = Field(default_factory=dict)
+    """When to send a message, by name."""
+    channel: dict[str, ChannelEntry] = Field(default_factory=dict)
+    """Where messages go, by name."""
 
 
 _SECTIONS: dict[str, type[BaseModel]] = {
@@ -168,6 +173,7 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "gateway": GatewaySettings,
 }
 _TABLES: dict[str, type[BaseModel]] = {"rule": Rule, "provider": ProviderEntry}
+_NAMED: dict[str, type[BaseModel]] = {"alert": AlertEntry, "channel": ChannelEntry}
 
 
 def load(home: Home, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -227,6 +233,10 @@ def parse(path: Path, text: str) -> Settings:
             near = get_close_matches(name, names, 1)
             told = f"; there is {near[0]}" if near else ""
             raise SettingsError(f"{path}: keys.{name} is not the name of a provider{told}")
+    try:
+        check(settings.alert, settings.channel)
+    except ValueError as error:
+        raise SettingsError(f"{path}: {error}") from error
     return settings.model_copy(
         update={"provider": (*settings.provider, *_allowed(settings.gateway.allow))}
     )
@@ -270,8 +280,8 @@ def _explain(path: Path, error: ValidationError) -> str:
     value = repr(list(given) if isinstance(given, tuple) else given)
     if "fallbacks" in place:
         value = "[…]"  # there are API keys in it
-    if place[0] == "keys":
-        value = "…"  # it may be one
+    if place[0] in ("keys", "channel"):
+        value = "…"  # it may be one, or a password
     if len(value) > _LONGEST_VALUE_SHOWN:
         value = value[:_LONGEST_VALUE_SHOWN] + "…"
     allowed = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
@@ -284,5 +294,5 @@ def _explain(path: Path, error: ValidationError) -> str:
 
 
 def _keys_beside(place: tuple[int | str, ...]) -> list[str]:
-    model = Settings if len(place) == 1 else (_SECTIONS | _TABLES)[str(place[0])]
+    model = Settings if len(place) == 1 else (_SECTIONS | _TABLES | _NAMED)[str(place[0])]
     return list(model.model_fields)

@@ -7,9 +7,11 @@ import os
 from collections.abc import Sequence
 from functools import partial
 
+from llmitm.alerts.runner import AlertRunner
 from llmitm.answers.store import AnswerStore
 from llmitm.calls import Finished
 from llmitm.home import Home
+from llmitm.mitm.alerting import Alerting
 from llmitm.mitm.allowances import Allowances
 from llmitm.mitm.attempts import Attempts
 from llmitm.mitm.caching import Caching
@@ -55,8 +57,11 @@ def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = Fal
     )
     allowances = Allowances(AllowanceFile(home.allowances), lambda: read.prices)
 
+    alerts = AlertRunner(home, settings)
+
     def recorded(batch: Sequence[Finished]) -> None:
         allowances.recorded(batch)
+        alerts.recorded(batch)
         console.recorded(batch)
 
     recorder = Recorder.open(home.database, read, settings.log, recorded)
@@ -87,7 +92,8 @@ def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = Fal
         attempts,  # tries it again, or elsewhere
         Translating(),  # behind the tap: the log has what the provider sent
         Dispatch(),  # finds handlers faster than stock mitmdump does
-        console,  # last: closes the log when all is over
+        console,  # closes the log when all is over
+        Alerting(alerts),  # last: looks at what the log has then
     ]
 
 

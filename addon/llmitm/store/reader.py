@@ -6,12 +6,15 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from llmitm.basis import Basis
 from llmitm.errors import LlmitmError
-from llmitm.store import facts, filters, priced, sums
+from llmitm.policy.alert_conditions import Condition
+from llmitm.policy.alerting import Measured
+from llmitm.store import alert_measures, facts, filters, priced, sums
 from llmitm.store.database import open_readable
 from llmitm.store.filters import Filter
 from llmitm.store.priced import Bases
@@ -106,6 +109,15 @@ class Reader:
         query = f"SELECT latency_ms FROM calls WHERE {where} AND latency_ms IS NOT NULL ORDER BY latency_ms"
         times = [row[0] for row in self._connection.execute(query, values)]
         return [times[round(share * (len(times) - 1))] if times else None for share in shares]
+
+    def measured(self, condition: Condition, since: datetime) -> list[Measured]:
+        """Return what an alert watches, since then, group by group."""
+        return alert_measures.measure(self._connection, condition, since)
+
+    @property
+    def version(self) -> int:
+        """Another number after others have written to the log."""
+        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
 
     def basis(self, key: int) -> Basis | None:
         """Return what the price of a call rests on; None where it does not tell."""

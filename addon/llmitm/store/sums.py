@@ -129,6 +129,29 @@ def where(connection: sqlite3.Connection, wanted: Filter) -> tuple[str, Values]:
     return " AND ".join(conditions) or "1", values
 
 
+def groups(by: Sequence[str], zone: str = "") -> tuple[list[str], Values, list[str], Values]:
+    """Return SQL for what calls are told apart by, what calls must have for it, and the values of the marks of both."""
+    columns: list[str] = []
+    own: Values = []
+    conditions: list[str] = []
+    needed: Values = []
+    for dimension in by:
+        name = _FACTS.get(dimension, dimension)
+        if name in _PERIODS:
+            columns.append(f"strftime('{_PERIODS[name]}', started_at / 1000, 'unixepoch'{zone})")
+        elif name in _COLUMNS:
+            columns.append(_COLUMNS[name])
+        else:
+            columns.append("(SELECT value FROM properties WHERE call_key = calls.key AND name = ?)")
+            own.append(name.removeprefix(_PROPERTY))
+            # As in the roll-ups: a call without the property is not among them.
+            conditions.append(
+                "EXISTS (SELECT 1 FROM properties AS p WHERE p.call_key = calls.key AND p.name = ?)"
+            )
+            needed += own[-1:]
+    return columns, own, conditions, needed
+
+
 def _arms(
     connection: sqlite3.Connection, wanted: Filter, by: Sequence[str], zone: str
 ) -> Iterator[_Query]:
@@ -229,20 +252,9 @@ def _from_calls(
     between: tuple[int, int] | None,
 ) -> _Query:
     """Add up calls: all that fit, or those that began between two times (ms)."""
-    columns: list[str] = []
-    own: Values = []
     condition, values = where(connection, wanted)
-    for name in by:
-        if name in _PERIODS:
-            columns.append(f"strftime('{_PERIODS[name]}', started_at / 1000, 'unixepoch'{zone})")
-        elif name in _COLUMNS:
-            columns.append(_COLUMNS[name])
-        else:
-            columns.append("(SELECT value FROM properties WHERE call_key = calls.key AND name = ?)")
-            own.append(name.removeprefix(_PROPERTY))
-            # As in the roll-ups: a call without the property is not among them.
-            condition += " AND calls.key IN (SELECT call_key FROM properties WHERE name = ?)"
-            values += own[-1:]
+    columns, own, conditions, needed = groups(by, zone)
+    condition, values = " AND ".join([condition, *conditions]), [*values, *needed]
     table = "calls"
     if between is not None:
         table = "calls INDEXED BY calls_by_time"
