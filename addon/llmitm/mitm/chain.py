@@ -26,7 +26,7 @@ from llmitm.mitm.sockets import Sockets
 from llmitm.mitm.translating import Translating
 from llmitm.mitm.tunnel import Tunnel
 from llmitm.mitm.upstream import Upstream
-from llmitm.modes import modes
+from llmitm.modes import Modes, modes
 from llmitm.policy.rules import Rules
 from llmitm.providers.hosts import HostTable
 from llmitm.readers import FollowingReader, reader
@@ -64,7 +64,10 @@ def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = Fal
     tunnel = Tunnel(hosts, os.environ.get("LLMITM_LABEL"))  # set by `llmitm run`
     sockets = Sockets(hosts, recorder.follow, settings.sockets.refuse_responses)
     callers = Callers.of(settings)
-    rules = Rules(settings.defaults, settings.rule, {entry.name for entry in hosts.entries})
+    asked = modes()
+    rules = Rules(
+        asked.over(settings.defaults), settings.rule, {entry.name for entry in hosts.entries}
+    )
     intercept = Intercept(
         hosts, tunnel, recorder.submit, rules, settings.streams.ask_usage, callers.told, sockets
     )
@@ -79,7 +82,7 @@ def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = Fal
         callers,  # who makes it
         intercept,  # the call itself
         Modelled(retarget, intercept.ask_usage),  # what the gateway decided of it
-        *_answering(home, settings),  # what need not go upstream
+        *_answering(home, settings, asked),  # what need not go upstream
         allowances,  # what may not: beyond a limit of the user's own
         attempts,  # tries it again, or elsewhere
         Translating(),  # behind the tap: the log has what the provider sent
@@ -88,15 +91,14 @@ def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = Fal
     ]
 
 
-def _answering(home: Home, settings: Settings) -> list[object]:
+def _answering(home: Home, settings: Settings, asked: Modes) -> list[object]:
     """Return what answers calls, and keeps answers: the cache, or a file that holds one program's calls."""
-    asked = modes()
     if asked.replay is not None:
         return [ReplayCalls(Replay.read(asked.replay))]
     if asked.record is not None:
         return [RecordCalls(Recording(asked.record))]
     store = AnswerStore(home.cache, settings.cache.size_mb * 1_000_000)
-    return [Caching(store, asked)]
+    return [Caching(store, offline=asked.offline)]
 
 
 def _mend() -> None:
