@@ -192,7 +192,7 @@ def load(home: Home, environ: Mapping[str, str] = os.environ) -> Settings:
                 value = getattr(getattr(single, section), key)
                 changed = getattr(settings, section).model_copy(update={key: value})
                 settings = settings.model_copy(update={section: changed})
-    return settings
+    return _with_allowed(settings)
 
 
 def _as_toml(value: str) -> str:
@@ -227,9 +227,14 @@ def parse(path: Path, text: str) -> Settings:
             near = get_close_matches(name, names, 1)
             told = f"; there is {near[0]}" if near else ""
             raise SettingsError(f"{path}: keys.{name} is not the name of a provider{told}")
-    return settings.model_copy(
-        update={"provider": (*settings.provider, *_allowed(settings.gateway.allow))}
-    )
+    return _with_allowed(settings)
+
+
+def _with_allowed(settings: Settings) -> Settings:
+    """Return settings in which every origin that is allowed has a provider."""
+    names = {entry.name for entry in settings.provider}
+    allowed = (entry for entry in _allowed(settings.gateway.allow) if entry.name not in names)
+    return settings.model_copy(update={"provider": (*settings.provider, *allowed)})
 
 
 def _allowed(origins: tuple[str, ...]) -> Iterator[ProviderEntry]:
