@@ -239,6 +239,8 @@ def test_keys_and_the_gateway(home: Home) -> None:
     assert settings.keys["groq"].read({"MY_GROQ_KEY": "gsk"}) == "gsk"
     assert "secret" not in repr(settings)
     assert settings.gateway.models == {"claude-*": "gpt-4o-mini"}
+    told = {"LLMITM_GATEWAY_ALLOW": '["https://llm.example.com"]'}
+    assert [entry.name for entry in load(home, told).provider] == ["llm-example-com"]
     # What is allowed and not known is an LLM host from then on.
     assert [(entry.name, entry.hosts) for entry in settings.provider] == [
         ("mine", ("llm.mine.example",)),

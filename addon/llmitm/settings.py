@@ -198,7 +198,7 @@ def load(home: Home, environ: Mapping[str, str] = os.environ) -> Settings:
                 value = getattr(getattr(single, section), key)
                 changed = getattr(settings, section).model_copy(update={key: value})
                 settings = settings.model_copy(update={section: changed})
-    return settings
+    return _with_allowed(settings)
 
 
 def _as_toml(value: str) -> str:
@@ -237,9 +237,14 @@ def parse(path: Path, text: str) -> Settings:
         check(settings.alert, settings.channel)
     except ValueError as error:
         raise SettingsError(f"{path}: {error}") from error
-    return settings.model_copy(
-        update={"provider": (*settings.provider, *_allowed(settings.gateway.allow))}
-    )
+    return _with_allowed(settings)
+
+
+def _with_allowed(settings: Settings) -> Settings:
+    """Return settings in which every origin that is allowed has a provider."""
+    names = {entry.name for entry in settings.provider}
+    allowed = (entry for entry in _allowed(settings.gateway.allow) if entry.name not in names)
+    return settings.model_copy(update={"provider": (*settings.provider, *allowed)})
 
 
 def _allowed(origins: tuple[str, ...]) -> Iterator[ProviderEntry]:
