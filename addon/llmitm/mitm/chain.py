@@ -17,6 +17,7 @@ from llmitm.mitm.callers import Callers
 from llmitm.mitm.console import Console
 from llmitm.mitm.dispatch import Dispatch
 from llmitm.mitm.gateway import Gateway
+from llmitm.mitm.governor import Governing
 from llmitm.mitm.intercept import Intercept
 from llmitm.mitm.modelled import Modelled
 from llmitm.mitm.replaying import RecordCalls, ReplayCalls
@@ -55,8 +56,12 @@ def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = Fal
     )
     allowances = Allowances(AllowanceFile(home.allowances), lambda: read.prices)
 
+    governing = Governing(settings.governor) if settings.governor.enabled else None
+
     def recorded(batch: Sequence[Finished]) -> None:
         allowances.recorded(batch)
+        if governing is not None:
+            governing.recorded(batch)
         console.recorded(batch)
 
     recorder = Recorder.open(home.database, read, settings.log, recorded)
@@ -71,8 +76,15 @@ def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = Fal
     router = Router(
         hosts, settings.keys, settings.gateway.models, partial(ServedModels.read, home.prices)
     )
-    attempts = Attempts(Retarget(router), intercept.ask_usage, settings.streams.hold_seconds)
-    console.watch(recorder, tunnel, intercept)
+    attempts = Attempts(
+        Retarget(router),
+        intercept.ask_usage,
+        settings.streams.hold_seconds,
+        governing.admit if governing else None,
+        settings.retries.only_here,
+    )
+    queued = governing.queued if governing else lambda: 0
+    console.watch(recorder, tunnel, intercept, queued)
     return [
         Upstream(hosts),  # first: options that everything after relies on
         tunnel,  # what is decrypted at all
@@ -82,6 +94,7 @@ def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = Fal
         Modelled(),  # what the gateway decided of it
         *_answering(home, settings),  # what need not go upstream
         allowances,  # what may not: beyond a limit of the user's own
+        *([governing] if governing else []),  # waits for the provider's limits
         attempts,  # tries it again, or elsewhere
         Translating(),  # behind the tap: the log has what the provider sent
         Dispatch(),  # finds handlers faster than stock mitmdump does
