@@ -43,8 +43,10 @@ _GOVERNED = frozenset(
 class _Place:
     """A call in its lane."""
 
-    def __init__(self, ticket: Ticket) -> None:
+    def __init__(self, ticket: Ticket, family: str | None) -> None:
         self.ticket = ticket
+        self.family = family
+        """Whose rate-limit headers its provider sends."""
         self.has_turn = asyncio.Event()
 
 
@@ -85,19 +87,20 @@ class Governing:
             return
         earlier = flight.exchange.earlier
         if earlier:
-            self._learn(flight, place.ticket, earlier[-1].status, earlier[-1].response_headers)
+            self._learn(place, earlier[-1].status, earlier[-1].response_headers)
         self._end(place.ticket)
         await self._enter(flow, again=True)
+        exchange = flight.exchange
+        exchange.retried_ms = (time.time() - exchange.started_at) * 1000
 
     @guarded
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         """Learn what an answer tells of limits."""
         place: _Place | None = flow.metadata.get(_PLACE)
-        flight = flight_of(flow)
-        if place is None or flight is None or flow.response is None:
+        if place is None or flow.response is None:
             return
         headers = list(flow.response.headers.items(multi=True))
-        self._learn(flight, place.ticket, flow.response.status_code, headers)
+        self._learn(place, flow.response.status_code, headers)
 
     @guarded
     def response(self, flow: http.HTTPFlow) -> None:
@@ -130,9 +133,9 @@ class Governing:
             or "upgrade" in flow.request.headers
         ):
             return
-        facts = await _facts(flight, passes=bool(flow.request.stream))
+        facts = await _facts(flight, passes=bool(flow.request.stream), anew=again)
         ticket = _ticket(flight, facts)
-        place = flow.metadata[_PLACE] = _Place(ticket)
+        place = flow.metadata[_PLACE] = _Place(ticket, flight.entry.rate_limits)
         if self._settings.limit:
             self._open[flight.exchange.id] = ticket
             if len(self._open) > _MOST_OPEN:
@@ -198,14 +201,14 @@ class Governing:
         self._governor.go_anyway(ticket, time.time())
         flight.exchange.notes.append(f"no turn within {longest}, sent anyway: waited for {reason}")
 
-    def _learn(self, flight: Flight, ticket: Ticket, status: int | None, headers: Headers) -> None:
-        now = time.time()
+    def _learn(self, place: _Place, status: int | None, headers: Headers) -> None:
+        now, ticket = time.time(), place.ticket
         refused = status in _REFUSED
         wait = waits.of_headers(headers, now) if refused else None
         if wait is not None and wait > self._settings.longest_wait:
             # Nothing can wait so long, so the provider may tell each call itself.
             wait = _LOOK_SECONDS
-        limits = ratelimits.read(flight.entry.rate_limits, headers, now)
+        limits = ratelimits.read(place.family, headers, now)
         self._governor.answered(ticket, now, limits, refused=refused, wait=wait)
         self._move(ticket.lane)
 
@@ -241,16 +244,22 @@ class Governing:
                 self._move(ticket.lane)
 
 
-async def _facts(flight: Flight, *, passes: bool) -> CallFacts:
-    """Return what is known of a call, its body read, off the loop where that takes long."""
+async def _facts(flight: Flight, *, passes: bool, anew: bool) -> CallFacts:
+    """Return what is known of a call, its body read, off the loop where that takes long.
+
+    It is read `anew` where it may go elsewhere now, with another model.
+    """
     exchange, endpoint = flight.exchange, flight.endpoint
-    if flight.prompt is None and not passes:
+    prompt = Prompt() if passes else flight.prompt
+    if prompt is None or anew:
         if len(exchange.request_body) > _READ_HERE:
-            flight.prompt = await asyncio.to_thread(read_prompt, exchange, endpoint)
+            prompt = await asyncio.to_thread(read_prompt, exchange, endpoint)
         else:
-            flight.prompt = read_prompt(exchange, endpoint)
-    prompt = flight.prompt or Prompt()
-    return CallFacts(exchange, endpoint, lambda: prompt)
+            prompt = read_prompt(exchange, endpoint)
+    if not passes and not anew:
+        flight.prompt = prompt
+    found = prompt
+    return CallFacts(exchange, endpoint, lambda: found)
 
 
 def _ticket(flight: Flight, facts: CallFacts) -> Ticket:
