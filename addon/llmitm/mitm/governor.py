@@ -144,15 +144,19 @@ class Governing:
             return
         came = time.time()
         ticket.client = await _client(flow, flight, facts)
-        await self._wait(flow, flight, place, again=again)
-        waited = (time.time() - came) * 1000
-        if waited >= _LEAST_NOTED_MS:
-            flight.exchange.queued_ms = (flight.exchange.queued_ms or 0.0) + waited
+        reason = await self._wait(flow, flight, place, again=again)
+        waited = time.time() - came
+        if waited * 1000 >= _LEAST_NOTED_MS:
+            exchange = flight.exchange
+            exchange.queued_ms = (exchange.queued_ms or 0.0) + waited * 1000
+            if reason:
+                exchange.notes.append(f"waited {waited:.1f} s for {reason}")
 
     async def _wait(
         self, flow: http.HTTPFlow, flight: Flight, place: _Place, *, again: bool
-    ) -> None:
-        ticket, notes = place.ticket, flight.exchange.notes
+    ) -> str:
+        """Wait in the queue; return for what."""
+        ticket = place.ticket
         deadline = time.time() + self._settings.longest_wait
         self._governor.wait(ticket)
         self._waiting[ticket] = place
@@ -165,16 +169,15 @@ class Governing:
                 if not flow.client_conn.connected:
                     self._governor.leave(ticket)
                     flow.metadata.pop(_PLACE, None)
-                    return
+                    break
                 if now >= deadline or self._is_in_vain(found, deadline):
                     self._give_up(flow, flight, ticket, found.reason or reason, again=again)
-                    return
+                    break
                 with suppress(TimeoutError):
                     await asyncio.wait_for(
                         place.has_turn.wait(), min(_LOOK_SECONDS, deadline - now)
                     )
-            if reason:
-                notes.append(f"waited for {reason}")
+            return reason
         finally:
             if ticket.sent_at is None:
                 with suppress(ValueError):  # it has left already
@@ -196,10 +199,12 @@ class Governing:
             self._governor.leave(ticket)
             flow.metadata.pop(_PLACE, None)
             self._open.pop(flight.exchange.id, None)
-            _refuse(flow, flight, f"llmitm: no turn within {longest}: it waited for {reason}")
+            _refuse(
+                flow, flight, f"llmitm: no turn within {longest}, for it has to wait for {reason}"
+            )
             return
         self._governor.go_anyway(ticket, time.time())
-        flight.exchange.notes.append(f"no turn within {longest}, sent anyway: waited for {reason}")
+        flight.exchange.notes.append(f"no turn within {longest}, sent all the same")
 
     def _learn(self, place: _Place, status: int | None, headers: Headers) -> None:
         now, ticket = time.time(), place.ticket
