@@ -14,6 +14,7 @@ from harness import ROOT
 from llmitm.alerts.entries import AlertEntry, ChannelEntry
 from llmitm.policy import asked
 from llmitm.policy.directives import Directives
+from llmitm.policy.own_limits import OwnLimit
 from llmitm.policy.rules import Rule
 from llmitm.policy.switches import Switches, directives, layer, merged
 from llmitm.providers.hosts import ProviderEntry
@@ -21,8 +22,10 @@ from llmitm.settings import (
     CacheSettings,
     CallerSettings,
     GatewaySettings,
+    GovernorSettings,
     LogSettings,
     ProxySettings,
+    RetrySettings,
     Settings,
     SocketSettings,
     StreamSettings,
@@ -36,12 +39,16 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "streams": StreamSettings,
     "sockets": SocketSettings,
     "cache": CacheSettings,
+    "governor": GovernorSettings,
+    "retries": RetrySettings,
     "callers": CallerSettings,
     "gateway": GatewaySettings,
     "provider": ProviderEntry,
     "alert": AlertEntry,
     "channel": ChannelEntry,
 }
+INNER: dict[str, type[BaseModel]] = {"governor.limit": OwnLimit}
+"""Tables within sections."""
 OPEN: dict[str, type[BaseModel]] = {"defaults": Switches, "rule": Rule}
 """Sections whose keys are open where they are not set."""
 
@@ -76,7 +83,7 @@ def default(model: type[BaseModel], key: str) -> str:
     return f'`"{value}"`' if isinstance(value, str) else f"`{value}`"
 
 
-@pytest.mark.parametrize(("section", "model"), SECTIONS.items())
+@pytest.mark.parametrize(("section", "model"), (SECTIONS | INNER).items())
 def test_every_key_with_its_default(section: str, model: type[BaseModel]) -> None:
     assert documented(section) == {key: default(model, key) for key in model.model_fields}
 

@@ -22,6 +22,7 @@ from llmitm.alerts.entries import AlertEntry, ChannelEntry, check
 from llmitm.errors import SettingsError
 from llmitm.home import Home
 from llmitm.keys import KeySource
+from llmitm.policy.own_limits import OwnLimit
 from llmitm.policy.rules import Rule
 from llmitm.policy.switches import Switches
 from llmitm.providers.dialects import families
@@ -118,6 +119,25 @@ class CacheSettings(_Section):
     """What was not used for longest goes when there is more."""
 
 
+class GovernorSettings(_Section):
+    """Whether calls wait for their turn instead of running into a provider's rate limit."""
+
+    enabled: bool = False
+    longest_wait: Annotated[float, Field(ge=0, le=3_600)] = 60
+    """Seconds."""
+    then: Literal["go", "refuse"] = "go"
+    """What becomes of a call that has waited so long."""
+    limit: tuple[OwnLimit, ...] = ()
+    """Limits of providers that do not tell them."""
+
+
+class RetrySettings(_Section):
+    """Who tries calls again."""
+
+    only_here: bool = False
+    """Tell clients not to try again what was tried again here."""
+
+
 class CallerSettings(_Section):
     """What is kept of the programs that make calls on this machine."""
 
@@ -146,6 +166,8 @@ class Settings(_Section):
     streams: StreamSettings = StreamSettings()
     sockets: SocketSettings = SocketSettings()
     cache: CacheSettings = CacheSettings()
+    governor: GovernorSettings = GovernorSettings()
+    retries: RetrySettings = RetrySettings()
     callers: CallerSettings = CallerSettings()
     defaults: Switches = Switches()
     """What holds for calls that say nothing else."""
@@ -168,6 +190,8 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "streams": StreamSettings,
     "sockets": SocketSettings,
     "cache": CacheSettings,
+    "governor": GovernorSettings,
+    "retries": RetrySettings,
     "callers": CallerSettings,
     "defaults": Switches,
     "gateway": GatewaySettings,
@@ -300,4 +324,6 @@ def _explain(path: Path, error: ValidationError) -> str:
 
 def _keys_beside(place: tuple[int | str, ...]) -> list[str]:
     model = Settings if len(place) == 1 else (_SECTIONS | _TABLES | _NAMED)[str(place[0])]
+    if place[:2] == ("governor", "limit") and len(place) > 3:
+        model = OwnLimit
     return list(model.model_fields)

@@ -19,6 +19,7 @@ from llmitm.mitm.callers import Callers
 from llmitm.mitm.console import Console
 from llmitm.mitm.dispatch import Dispatch
 from llmitm.mitm.gateway import Gateway
+from llmitm.mitm.governor import Governing
 from llmitm.mitm.intercept import Intercept
 from llmitm.mitm.modelled import Modelled
 from llmitm.mitm.replaying import RecordCalls, ReplayCalls
@@ -58,10 +59,13 @@ def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = Fal
     allowances = Allowances(AllowanceFile(home.allowances), lambda: read.prices)
 
     alerts = AlertRunner(home, settings)
+    governing = Governing(settings.governor) if settings.governor.enabled else None
 
     def recorded(batch: Sequence[Finished]) -> None:
         allowances.recorded(batch)
         alerts.recorded(batch)
+        if governing is not None:
+            governing.recorded(batch)
         console.recorded(batch)
 
     recorder = Recorder.open(home.database, read, settings.log, recorded)
@@ -78,8 +82,15 @@ def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = Fal
     )
     router = Router(hosts, settings.keys, settings.gateway, partial(ServedModels.read, home.prices))
     retarget = Retarget(router)
-    attempts = Attempts(retarget, intercept.ask_usage, settings.streams.hold_seconds)
-    console.watch(recorder, tunnel, intercept)
+    attempts = Attempts(
+        retarget,
+        intercept.ask_usage,
+        settings.streams.hold_seconds,
+        governing.admit if governing else None,
+        settings.retries.only_here,
+    )
+    queued = governing.queued if governing else lambda: 0
+    console.watch(recorder, tunnel, intercept, queued)
     return [
         Upstream(hosts),  # first: options that everything after relies on
         tunnel,  # what is decrypted at all
@@ -89,6 +100,7 @@ def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = Fal
         Modelled(retarget, intercept.ask_usage),  # what the gateway decided of it
         *_answering(home, settings, asked),  # what need not go upstream
         allowances,  # what may not: beyond a limit of the user's own
+        *([governing] if governing else []),  # waits for the provider's limits
         attempts,  # tries it again, or elsewhere
         Translating(),  # behind the tap: the log has what the provider sent
         Dispatch(),  # finds handlers faster than stock mitmdump does
