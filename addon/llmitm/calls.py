@@ -154,6 +154,8 @@ class Exchange:
     """The attempts of this call that failed before this one, in order."""
     waited_ms: float | None = None
     """How long was waited after this attempt, where another one followed."""
+    queued_ms: float | None = None
+    """How long it waited here for its turn, before it was sent; None where it did not."""
     retried_ms: float | None = None
     """Milliseconds from `started_at` to the last attempt, where it is not the first."""
     fallback_index: int | None = None

@@ -7,9 +7,11 @@ import os
 from collections.abc import Sequence
 from functools import partial
 
+from llmitm.alerts.runner import AlertRunner
 from llmitm.answers.store import AnswerStore
 from llmitm.calls import Finished
 from llmitm.home import Home
+from llmitm.mitm.alerting import Alerting
 from llmitm.mitm.allowances import Allowances
 from llmitm.mitm.attempts import Attempts
 from llmitm.mitm.caching import Caching
@@ -17,6 +19,7 @@ from llmitm.mitm.callers import Callers
 from llmitm.mitm.console import Console
 from llmitm.mitm.dispatch import Dispatch
 from llmitm.mitm.gateway import Gateway
+from llmitm.mitm.governor import Governing
 from llmitm.mitm.intercept import Intercept
 from llmitm.mitm.modelled import Modelled
 from llmitm.mitm.replaying import RecordCalls, ReplayCalls
@@ -26,7 +29,7 @@ from llmitm.mitm.sockets import Sockets
 from llmitm.mitm.translating import Translating
 from llmitm.mitm.tunnel import Tunnel
 from llmitm.mitm.upstream import Upstream
-from llmitm.modes import modes
+from llmitm.modes import Modes, modes
 from llmitm.policy.rules import Rules
 from llmitm.providers.hosts import HostTable
 from llmitm.readers import FollowingReader, reader
@@ -55,8 +58,14 @@ def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = Fal
     )
     allowances = Allowances(AllowanceFile(home.allowances), lambda: read.prices)
 
+    alerts = AlertRunner(home, settings)
+    governing = Governing(settings.governor) if settings.governor.enabled else None
+
     def recorded(batch: Sequence[Finished]) -> None:
         allowances.recorded(batch)
+        alerts.recorded(batch)
+        if governing is not None:
+            governing.recorded(batch)
         console.recorded(batch)
 
     recorder = Recorder.open(home.database, read, settings.log, recorded)
@@ -64,40 +73,50 @@ def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = Fal
     tunnel = Tunnel(hosts, os.environ.get("LLMITM_LABEL"))  # set by `llmitm run`
     sockets = Sockets(hosts, recorder.follow, settings.sockets.refuse_responses)
     callers = Callers.of(settings)
-    rules = Rules(settings.defaults, settings.rule, {entry.name for entry in hosts.entries})
+    asked = modes()
+    rules = Rules(
+        asked.over(settings.defaults), settings.rule, {entry.name for entry in hosts.entries}
+    )
     intercept = Intercept(
         hosts, tunnel, recorder.submit, rules, settings.streams.ask_usage, callers.told, sockets
     )
-    router = Router(
-        hosts, settings.keys, settings.gateway.models, partial(ServedModels.read, home.prices)
+    router = Router(hosts, settings.keys, settings.gateway, partial(ServedModels.read, home.prices))
+    retarget = Retarget(router)
+    attempts = Attempts(
+        retarget,
+        intercept.ask_usage,
+        settings.streams.hold_seconds,
+        governing.admit if governing else None,
+        settings.retries.only_here,
     )
-    attempts = Attempts(Retarget(router), intercept.ask_usage, settings.streams.hold_seconds)
-    console.watch(recorder, tunnel, intercept)
+    queued = governing.queued if governing else lambda: 0
+    console.watch(recorder, tunnel, intercept, queued)
     return [
         Upstream(hosts),  # first: options that everything after relies on
         tunnel,  # what is decrypted at all
-        Gateway(router, console.health),  # re-targets a request before it is identified
+        Gateway(router, console.health, settings.defaults.target_url),  # before it is identified
         callers,  # who makes it
         intercept,  # the call itself
-        Modelled(),  # what the gateway decided of it
-        *_answering(home, settings),  # what need not go upstream
+        Modelled(retarget, intercept.ask_usage),  # what the gateway decided of it
+        *_answering(home, settings, asked),  # what need not go upstream
         allowances,  # what may not: beyond a limit of the user's own
+        *([governing] if governing else []),  # waits for the provider's limits
         attempts,  # tries it again, or elsewhere
         Translating(),  # behind the tap: the log has what the provider sent
         Dispatch(),  # finds handlers faster than stock mitmdump does
-        console,  # last: closes the log when all is over
+        console,  # closes the log when all is over
+        Alerting(alerts),  # last: looks at what the log has then
     ]
 
 
-def _answering(home: Home, settings: Settings) -> list[object]:
+def _answering(home: Home, settings: Settings, asked: Modes) -> list[object]:
     """Return what answers calls, and keeps answers: the cache, or a file that holds one program's calls."""
-    asked = modes()
     if asked.replay is not None:
         return [ReplayCalls(Replay.read(asked.replay))]
     if asked.record is not None:
         return [RecordCalls(Recording(asked.record))]
     store = AnswerStore(home.cache, settings.cache.size_mb * 1_000_000)
-    return [Caching(store, asked)]
+    return [Caching(store, offline=asked.offline)]
 
 
 def _mend() -> None:
