@@ -10,10 +10,40 @@ _MARKED = re.compile(
     "\ud800-\udfff\U000e0000-\U000e007f]"
 )
 """Controls but tab and line feed, marks of direction, what has no width, halves of a pair, tags."""
-_CONTROLS = (
-    "NUL SOH STX ETX EOT ENQ ACK BEL BS TAB LF VT FF CR SO SI DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB"
-    " ESC FS GS RS US"
-).split()
+_CONTROLS = [
+    "NUL",
+    "SOH",
+    "STX",
+    "ETX",
+    "EOT",
+    "ENQ",
+    "ACK",
+    "BEL",
+    "BS",
+    "TAB",
+    "LF",
+    "VT",
+    "FF",
+    "CR",
+    "SO",
+    "SI",
+    "DLE",
+    "DC1",
+    "DC2",
+    "DC3",
+    "DC4",
+    "NAK",
+    "SYN",
+    "ETB",
+    "CAN",
+    "EM",
+    "SUB",
+    "ESC",
+    "FS",
+    "GS",
+    "RS",
+    "US",
+]
 _NAMES = {
     **{chr(code): name for code, name in enumerate(_CONTROLS)},
     "\x7f": "DEL",
