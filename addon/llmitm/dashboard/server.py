@@ -264,6 +264,7 @@ class _Answer:
                 "title": shown.title or view.page.title,
                 "command": shown.command,
                 "kept": shown.kept,
+                "ranged": shown.ranged,
                 "statements": self._statements,
                 "milliseconds": (time.perf_counter() - self._started) * 1000,
             },
@@ -398,4 +399,18 @@ async def serve(
     dashboard = Dashboard(home, sockets[0].getsockname()[1], read_only)
     server = HTTPServer(application(dashboard), max_body_size=_FORM_BYTES)
     server.add_sockets(sockets)
+    dashboard.threads.submit(_prepare, home)
     return dashboard, server
+
+
+def _prepare(home: Home) -> None:
+    """Read what takes long to read before anybody asks for it."""
+    from llmitm.dashboard.prices import price_table
+    from llmitm.dashboard.rendering import templates
+
+    for name in templates().list_templates():
+        templates().get_template(name)
+    try:
+        price_table(home)
+    except LlmitmError as error:  # who looks at a price will see it too
+        log.warning("%s", error)
