@@ -11,6 +11,9 @@ _MODULES = (
     "now",
     "calls",
     "runs",
+    "models",
+    "users",
+    "workflows",
 )
 
 
