@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 DRIVER = shutil.which("chromedriver")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
 WHY_NOT = "needs Chromium and its driver: apt-get install chromium chromium-driver"
 
 _FLAGS = (
@@ -190,7 +192,9 @@ class Browser:
 def chromium(*, scripts: bool = True) -> Iterator[Browser]:
     """Open a browser with an empty profile for the length of a block."""
     assert DRIVER is not None
-    with tempfile.TemporaryDirectory(prefix="llmitm-chromium-", ignore_cleanup_errors=True) as profile:
+    with tempfile.TemporaryDirectory(
+        prefix="llmitm-chromium-", ignore_cleanup_errors=True
+    ) as profile:
         driver = subprocess.Popen([DRIVER, "--port=0"], stdout=subprocess.PIPE, text=True)
         try:
             browser = Browser(f"http://127.0.0.1:{_port(driver)}", profile, scripts=scripts)
@@ -213,9 +217,7 @@ def _port(driver: subprocess.Popen[str]) -> int:
 
 def _ask(method: str, url: str, body: object) -> Any:
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(
-        url, data, {"content-type": "application/json"}, method=method
-    )
+    request = urllib.request.Request(url, data, {"content-type": "application/json"}, method=method)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(request, timeout=_SECONDS) as answer:

@@ -69,9 +69,7 @@ class Handler(web.RequestHandler):
 
     @override
     def set_default_headers(self) -> None:
-        for name, value in security.HEADERS.items():
-            self.set_header(name, value)
-        self.clear_header("Server")
+        _secure(self)
 
     @override
     def prepare(self) -> Awaitable[None] | None:
@@ -343,6 +341,12 @@ class ThemeHandler(Handler):
         self.redirect(security.own_path(self.get_body_argument("back", "/")), status=303)
 
 
+def _secure(handler: web.RequestHandler) -> None:
+    for name, value in security.HEADERS.items():
+        handler.set_header(name, value)
+    handler.clear_header("Server")
+
+
 class StaticHandler(web.StaticFileHandler):
     """Style and script: the same for everybody, yet with the headers of all answers."""
 
@@ -357,11 +361,12 @@ class StaticHandler(web.StaticFileHandler):
             raise web.HTTPError(421)
 
     @override
+    def set_default_headers(self) -> None:
+        _secure(self)
+
+    @override
     def set_extra_headers(self, path: str) -> None:
-        for name, value in security.HEADERS.items():
-            self.set_header(name, value)
         self.set_header("Cache-Control", "no-cache")
-        self.clear_header("Server")
 
 
 def application(dashboard: Dashboard) -> web.Application:
@@ -405,6 +410,7 @@ async def serve(
 
 def _prepare(home: Home) -> None:
     """Read what takes long to read before anybody asks for it."""
+    from llmitm import pricing  # noqa: F401  (takes a second to import)
     from llmitm.dashboard.prices import price_table
     from llmitm.dashboard.rendering import templates
 
