@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
+from answers.given import answer, key
 from llmitm import pricing
+from llmitm.answers.store import AnswerStore
 from llmitm.calls import Attempt, CacheUse, Finished, Identity, RateLimit, Refusal, Usage
 from llmitm.store.writer import Writer
 from llmitm_pricing import PriceTable
@@ -86,7 +88,10 @@ def _fated(call: Finished, chance: random.Random, fate: float, table: PriceTable
         words = {429: "rate_limit_error", 400: "invalid_request_error", 529: "overloaded_error"}
         kind = words.get(exchange.status or 0, "api_error")
         call = replace(
-            call, error_type=kind, error_message=f"{kind} of {call.endpoint.provider}"
+            call,
+            error_type=kind,
+            error_message=f"{kind} of {call.endpoint.provider}",
+            charge=replace(call.charge, usd=Decimal(0)),
         )
         return replace(call, retry_after_ms=2_000.0 if exchange.status == 429 else None)
     charge = pricing.price(call.charge.basis, table) if call.charge.basis else call.charge
@@ -96,6 +101,7 @@ def _fated(call: Finished, chance: random.Random, fate: float, table: PriceTable
     elif fate < 0.20:
         exchange.fallback_index, exchange.asked_model = 1, "claude-opus-4-5"
         exchange.asked_provider = "anthropic"
+        call = _tried_again(call, chance)
     elif fate < 0.30:
         exchange.cache = CacheUse("hit", source_id="01KSOURCE")
         call = replace(call, saved_usd=charge.usd, charge=replace(charge, usd=Decimal(0)))
@@ -139,3 +145,18 @@ def _tried_again(call: Finished, chance: random.Random) -> Finished:
     exchange.retried_ms = 1_700.0
     exchange.latency_ms = (exchange.latency_ms or 0) + 1_700
     return replace(call, attempts=(attempt,))
+
+
+def keep_answers(path: Path, now: float, names: Sequence[str]) -> None:
+    """Keep an answer for each of some calls, each given again once less often than the one before."""
+    store = AnswerStore(path, 10_000_000, clock=lambda: now)
+    for number, name in enumerate(names):
+        saved = answer(number, 900 + 300 * number, max_age=86_400, now=now - 5_000 * number)
+        about = replace(saved.about, call_id=name, provider="anthropic", model="claude-opus-4-5")
+        store.save(key(number), 1, replace(saved, about=about))
+    store.flush()
+    for number in range(len(names)):
+        for _ in range(len(names) - number):
+            store.reads.submit(store.look_up, key(number)).result()
+    store.flush()
+    store.close()

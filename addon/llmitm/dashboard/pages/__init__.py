@@ -14,6 +14,8 @@ _MODULES = (
     "models",
     "users",
     "workflows",
+    "reliability",
+    "cache",
 )
 
 
