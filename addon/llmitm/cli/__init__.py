@@ -14,7 +14,7 @@ from llmitm.errors import LlmitmError, ProxyError, SettingsError
 
 _VERBS = {
     "capture": ("run", "proxy", "env", "demo"),
-    "look": ("ls", "show", "stats", "limits", "retries", "explain"),
+    "look": ("ls", "show", "stats", "limits", "retries", "dashboard", "explain"),
     "control": ("price", "alert"),
     "keep": ("db", "cache", "ca", "doctor", "encodings"),
 }

@@ -16,7 +16,13 @@ from llmitm.store.filters import Filter, Values, milliseconds
 from llmitm.store.rollups import DAY_MS, DIMENSIONS, HOUR_MS
 from llmitm.store.views import SUMS
 
-_PERIODS = {"hour": "%Y-%m-%d %H:00", "day": "%Y-%m-%d", "month": "%Y-%m"}
+_MINUTE = "minute"
+_PERIODS = {
+    _MINUTE: "%Y-%m-%d %H:%M",
+    "hour": "%Y-%m-%d %H:00",
+    "day": "%Y-%m-%d",
+    "month": "%Y-%m",
+}
 _COLUMNS = {
     "provider": "calls.provider",
     "model": "coalesce(calls.model, '')",
@@ -188,6 +194,8 @@ def _rollup(wanted: Filter, by: Sequence[str], zone: str) -> _Rollup | None:
     """Return the roll-up that knows all that is asked for, None where none does."""
     rest = replace(wanted, since=None, until=None, provider=None, model=None)
     inner = {name for name in by if name not in ("provider", "model")}
+    if _MINUTE in inner:
+        return None
     if rest == Filter() and inner <= _PERIODS.keys():
         return _Rollup(HOUR_MS)
     filtered = _dimension(rest)
