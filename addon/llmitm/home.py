@@ -38,6 +38,10 @@ class Home:
         """Which alerts fire, and the messages of all, SQLite."""
         return self.folder / "alerts.db"
 
+    def budgets(self) -> Path:
+        """The accounts of the user's budgets, SQLite."""
+        return self.folder / "budgets.db"
+
     @property
     def ca(self) -> Path:
         """mitmproxy's confdir: our CA with its key, kept apart from the user's own `~/.mitmproxy`."""
