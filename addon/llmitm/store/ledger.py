@@ -108,6 +108,9 @@ class Settlement:
     cost: int | None
     """Nano-dollars. None where it is not known, or may be more than is known: it counts as it was reserved."""
     holding: Sequence[Held]
+    """The budgets that hold for it, for those that did not when it was reserved, if it was."""
+    is_unpriced: bool = False
+    """Whether, with no cost and nothing reserved, it counts as what a budget says of calls without a price."""
 
 
 class Crossing(NamedTuple):
@@ -253,7 +256,7 @@ class Ledger:
             with self._writing() as connection:
                 query = "SELECT call_id, at FROM reservations WHERE owner = ?"
                 rows = connection.execute(query, (name,)).fetchall()
-                known = spending.logged(self._log, [_bare(call_id) for call_id, _ in rows])
+                known = spending.logged(self._log, [call_id for call_id, _ in rows])
                 sums = _Sums(connection)
                 for call_id, at in rows:
                     found = known.get(call_id)
@@ -370,11 +373,6 @@ def _reserve(connection: sqlite3.Connection, values: tuple[str, str, int, int, s
     return True
 
 
-def _bare(call_id: str) -> str:
-    """Return the id of the call that an attempt after the first belongs to."""
-    return call_id.partition("#")[0]
-
-
 def _slide(connection: sqlite3.Connection, account: int, first: int, until: int) -> None:
     """Forget what lies before a slice."""
     spent, doubt = connection.execute(
@@ -441,7 +439,7 @@ class _Sums:
                 added.add(number)
                 self._add(number, call.at, spent, doubt)
         for held in call.holding:
-            cost = _unreserved(held.budget) if call.cost is None else call.cost
+            cost = _unreserved(held.budget, call) if call.cost is None else call.cost
             found = self._account(held, call, file)
             if found is not None and found not in added:
                 self._add(found, call.at, cost, 0)
@@ -477,9 +475,10 @@ class _Sums:
                 _add_to_slice(self._connection, account, number, spent, doubt)
 
 
-def _unreserved(budget: Budget) -> int:
+def _unreserved(budget: Budget, call: Settlement) -> int:
     """Return what a call without a price counts as for a budget by which nothing was reserved."""
-    return 0 if isinstance(budget.unpriced, str) else nano(budget.unpriced)
+    unpriced = budget.unpriced
+    return 0 if isinstance(unpriced, str) or not call.is_unpriced else nano(unpriced)
 
 
 def _crossed(
