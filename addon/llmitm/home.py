@@ -38,6 +38,7 @@ class Home:
         """Which alerts fire, and the messages of all, SQLite."""
         return self.folder / "alerts.db"
 
+    @property
     def budgets(self) -> Path:
         """The accounts of the user's budgets, SQLite."""
         return self.folder / "budgets.db"

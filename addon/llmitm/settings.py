@@ -197,7 +197,7 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "defaults": Switches,
     "gateway": GatewaySettings,
 }
-_TABLES: dict[str, type[BaseModel]] = {"rule": Rule, "provider": ProviderEntry}
+
 _NAMED: dict[str, type[BaseModel]] = {"alert": AlertEntry, "channel": ChannelEntry}
 _TABLES: dict[str, type[BaseModel]] = {"rule": Rule, "provider": ProviderEntry, "budget": Budget}
 

@@ -300,6 +300,11 @@ class Ledger:
             rows = self._slow.execute(query, (budget.identity, start)).fetchall()
         return {value: Use(*use) for value, *use in rows}
 
+    def spent_since(self, held: Held, since: float) -> int:
+        """Return what the log has of a budget from a time on, in seconds since the epoch. May take a while."""
+        up_to = spending.state(self._log).key
+        return sum(spending.spent(self._log, held, since, up_to, 0).values())
+
     def close(self) -> None:
         """Close the file. What is still reserved is settled by the next proxy."""
         with self._lock:

@@ -1,0 +1,40 @@
+"""How a client is told that there is no money left, so that it says so and stops instead of trying again.
+
+Status and type by the dialect, with exceptions for programs that were seen to go on; what was measured is in docs/budgets.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class QuotaError(NamedTuple):
+    """An answer that says so."""
+
+    status: int
+    type: str
+    """In the words of the dialect."""
+
+
+_OPENAI = QuotaError(429, "insufficient_quota")
+"""https://platform.openai.com/docs/guides/error-codes (read 2026-11-26)"""
+_BY_DIALECT: Mapping[str, QuotaError] = {
+    # https://docs.claude.com/en/api/errors (read 2026-11-26)
+    "anthropic": QuotaError(429, "rate_limit_error"),
+    # https://ai.google.dev/gemini-api/docs/troubleshooting (read 2026-11-26)
+    "gemini": QuotaError(429, "RESOURCE_EXHAUSTED"),
+    "bedrock": QuotaError(429, "ThrottlingException"),
+}
+"""By the beginning of the dialect's name."""
+_BY_CLIENT: Mapping[tuple[str, str], QuotaError] = {}
+"""By the beginning of the user agent, in lower case, and of the dialect's name."""
+
+
+def quota_error(dialect: str | None, client: str | None) -> QuotaError:
+    """Return what stops a client."""
+    spoken, program = dialect or "", (client or "").lower()
+    for (beginning, name), error in _BY_CLIENT.items():
+        if program.startswith(beginning) and spoken.startswith(name):
+            return error
+    return next((e for name, e in _BY_DIALECT.items() if spoken.startswith(name)), _OPENAI)
