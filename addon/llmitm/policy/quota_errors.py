@@ -24,7 +24,11 @@ _BY_DIALECT: Mapping[str, QuotaError] = {
     "anthropic": QuotaError(429, "rate_limit_error"),
     # https://ai.google.dev/gemini-api/docs/troubleshooting (read 2026-11-26)
     "gemini": QuotaError(429, "RESOURCE_EXHAUSTED"),
-    "bedrock": QuotaError(429, "ThrottlingException"),
+    # Its SDKs try a ThrottlingException, or a 429, again; this one they do not.
+    # https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html (read 2026-11-26)
+    "bedrock": QuotaError(400, "ServiceQuotaExceededException"),
+    # Its SDK tries a 429 twice again. https://docs.cohere.com/reference/errors (read 2026-11-26)
+    "cohere": QuotaError(402, "payment_required"),
 }
 """By the beginning of the dialect's name."""
 _BY_CLIENT: Mapping[tuple[str, str], QuotaError] = {}
