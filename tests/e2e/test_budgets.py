@@ -58,7 +58,9 @@ def check(crowd: Crowd, charging: Charging, least: int = 95) -> None:
     assert charging.spent <= NANO * FITS
     assert charging.charged >= least, (charging, crowd.statuses)
     assert set(crowd.statuses) <= {200, 429, "broken"}
-    assert all("is used up" in message for message in crowd.refusals), crowd.refusals[:3]
+    assert all(message.startswith("llmitm: the budget ") for message in crowd.refusals), (
+        crowd.refusals[:3]
+    )
 
 
 @pytest.mark.parametrize("settings", [ONE, THREE], ids=["one", "three"])

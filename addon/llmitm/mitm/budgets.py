@@ -11,16 +11,13 @@ import logging
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import tzinfo
-from zoneinfo import ZoneInfo
 
 from mitmproxy import http
-from pydantic import ValidationError
 
-from llmitm import budgeting
+from llmitm import budget_book, budgeting
 from llmitm.budgeting import Outputs
 from llmitm.callers import PROPERTIES
 from llmitm.calls import Finished, Prompt
@@ -29,9 +26,10 @@ from llmitm.home import Home
 from llmitm.mitm import budget_refusals
 from llmitm.mitm.flights import Flight, flight_of
 from llmitm.mitm.guard import guarded, note_fault
+from llmitm.mitm.warned import Warned
 from llmitm.policy import budget_words
 from llmitm.policy.budget_words import State
-from llmitm.policy.budgets import Budget, Budgets, Held, merged
+from llmitm.policy.budgets import Budgets, Held
 from llmitm.policy.directives import FallbackTarget
 from llmitm.readers import encodings
 from llmitm.reading import read_prompt
@@ -50,7 +48,6 @@ _LOOK_SECONDS = 0.25
 """How often a call that waits looks whether another proxy has settled something."""
 _RECOVER_SECONDS = 5.0
 _MOST_UNSETTLED = 100_000
-_BURN_SECONDS = 3_600
 _MOST_ACCOUNTS = 10_000
 _CALLER_PROPERTIES = frozenset(name.lower() for name in PROPERTIES.values())
 
@@ -85,8 +82,7 @@ class BudgetKeeper:
         self._retarget = retarget
         self._estimator = Estimator(encodings(home))
         self._clock = clock
-        zone = settings.budgets.time_zone
-        self._zone: tzinfo | None = ZoneInfo(zone) if zone else None
+        self._zone = budget_book.zone(settings)
         self._budgets = Budgets(settings.budget)
         self._number = -1
         self._ledger: Ledger | None = None
@@ -98,7 +94,7 @@ class BudgetKeeper:
         self._unsettled: deque[Settlement] = deque(maxlen=_MOST_UNSETTLED)
         self._recover_at = float("-inf")
         self._opening = asyncio.Lock()
-        self._said: set[str] = set()
+        self._warned = Warned()
         self.crossings: deque[Crossing] = deque(maxlen=1_000)
         """What has been warned of, the latest last."""
 
@@ -369,22 +365,12 @@ class BudgetKeeper:
         number = self._ledger.number()
         if number != self._number:
             made = await asyncio.to_thread(self._ledger.definitions)
-            self._budgets = Budgets(merged(self._settings.budget, self._read(made)))
-            self._number = number
+            budgets, faults = budget_book.read(self._settings, made)
+            self._budgets, self._number = Budgets(budgets), number
+            self._warned.warn(
+                f"the budget {name} does not hold: {fault}" for name, fault in faults.items()
+            )
         return bool(self._budgets)
-
-    def _read(self, made: Mapping[str, str]) -> list[Budget]:
-        found = []
-        for name, definition in made.items():
-            try:
-                found.append(Budget.model_validate_json(definition))
-            except ValidationError as error:
-                if name not in self._said:
-                    self._said.add(name)
-                    log.warning(
-                        "llmitm: the budget %s cannot be read and does not hold: %s", name, error
-                    )
-        return found
 
     async def _recover(self) -> None:
         """Settle what dead proxies have left, not too often."""
@@ -412,9 +398,7 @@ class BudgetKeeper:
                 for crossing in crossings:
                     self._warn(crossing)
         except sqlite3.Error as error:
-            if "settle" not in self._said:
-                self._said.add("settle")
-                log.warning("llmitm: budgets cannot be settled now, and wait: %s", error)
+            self._warned.warn([f"budgets cannot be settled now, and wait: {error}"])
         except Exception:
             note_fault("BudgetKeeper.recorded")
         if self._loop is not None:
@@ -423,21 +407,16 @@ class BudgetKeeper:
 
     def _warn(self, crossing: Crossing) -> None:
         self.crossings.append(crossing)
-        state = State(crossing.held, *crossing.use, crossing.window)
-        now = self._clock()
-        seconds = min(
-            _BURN_SECONDS, max(60.0, now - max(crossing.window.start, now - _BURN_SECONDS))
-        )
         assert self._ledger is not None
-        burnt = self._ledger.spent_since(crossing.held, now - seconds)
-        told = budget_words.forecast(state, burnt, seconds, now)
+        state = State(crossing.held, *crossing.use, crossing.window)
+        told = budget_book.outlook(self._ledger, state, self._clock())
         log.warning("llmitm: %s", budget_words.warning(state, crossing.percent, told))
 
     def budget_use(self) -> list[State]:
         """Return all accounts that are in use, for alerts. For threads."""
         if self._ledger is None:
             return []
-        return states(self._ledger, self._budgets.defined, self._clock(), self._zone)
+        return budget_book.states(self._ledger, self._budgets.defined, self._clock(), self._zone)
 
     def close(self) -> None:
         """Close the accounts, when the log has been written out."""
@@ -469,19 +448,6 @@ def _settlement(call: Finished, budgets: Budgets) -> Settlement:
         holding,
         is_unpriced=turn is not None or not budgeting.is_unanswered(call),
     )
-
-
-def states(
-    ledger: Ledger, budgets: Sequence[Budget], now: float, zone: tzinfo | None
-) -> list[State]:
-    """Return the accounts of some budgets as they are now, those without use too."""
-    found = []
-    for budget in budgets:
-        window = budget.period.window(now, zone)
-        accounts = ledger.all_accounts(budget, window)
-        for value, use in accounts.items():
-            found.append(State(Held(budget, value), *use, window))
-    return found
 
 
 def _stops(state: State) -> bool:

@@ -75,12 +75,15 @@ def refusal(
     limit = f"the budget {state.name} of {usd(state.limit)} {period_words(state)}"
     if reason == "unpriced":
         return (
-            f"llmitm: this call has no known price, and {limit} does not let such calls pass"
-            f" (its setting `unpriced`)"
+            f"llmitm: this call has no known price, and {limit} lets no such calls pass"
+            " (its setting `unpriced`)"
         )
+    is_over = state.spent >= state.limit
+    fault = "is used up" if is_over else "has not enough left"
     held = f", {usd(state.reserved)} reserved by calls that are running" if state.reserved else ""
-    more = f"; this call may cost {usd(amount)}" if amount and state.spent < state.limit else ""
-    return f"llmitm: {limit} is used up: {usd(state.spent)} spent{held}{more}; {resets(state, now, zone)}"
+    more = "" if is_over or not amount else f"; this call may cost {usd(amount)}"
+    when = resets(state, now, zone)
+    return f"llmitm: {limit} {fault}: {usd(state.spent)} spent{held}{more}; {when}"
 
 
 def resets(state: State, now: float, zone: tzinfo | None) -> str:
