@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import replace
 from math import ceil
 from types import MappingProxyType
+from typing import NamedTuple
 
 from llmitm.calls import Answer, Endpoint, Exchange, Finished, Identity, Prompt
 from llmitm.estimate import Estimator, encoding_name
@@ -22,6 +24,7 @@ _QUANTILE = 0.99
 _COUNTED_WRONG = 1.1
 _OF_ANOTHER_TOKENIZER = 1.5
 """Other makers' tokenizers make up to so many more tokens of a text than OpenAI's."""
+_BYTES_A_TOKEN = 4
 _FRAME = 64
 """Tokens that no text tells: templates of tools and of turns."""
 
@@ -105,6 +108,42 @@ def most(
     )
     rests = basis(endpoint, exchange, prompt, Answer(usage=usage), "ok", Identity())
     return nano(price(rests, table).usd)
+
+
+class Meter(NamedTuple):
+    """What a stream costs as it goes on, nano-dollars."""
+
+    base: int
+    """Before its first token."""
+    token: float
+    """Each token of its output."""
+
+    def cost(self, tokens: int) -> int:
+        """Return what so many tokens cost."""
+        return self.base + ceil(self.token * tokens)
+
+
+def meter(
+    exchange: Exchange, endpoint: Endpoint, prompt: Prompt, table: PriceTable
+) -> Meter | None:
+    """Return what a stream costs; None where it has no price. May read price files."""
+    headers = exchange.request_headers
+    bare = replace(prompt, max_output_tokens=0)
+    usage = upper_usage(endpoint, bare, exchange.request_body, headers)
+    costs = []
+    for tokens in (0, 1_000_000):
+        given = replace(usage, output_tokens=tokens)
+        rests = basis(endpoint, exchange, prompt, Answer(usage=given), "ok", Identity())
+        costs.append(nano(price(rests, table).usd))
+    base, with_output = costs
+    if base is None or with_output is None:
+        return None
+    return Meter(base, (with_output - base) / 1_000_000)
+
+
+def text_tokens(text: str) -> int:
+    """Return the tokens of a piece of text, as the log estimates them where nobody counts."""
+    return max(1, round(len(text.encode("utf-8", "surrogatepass")) / _BYTES_A_TOKEN))
 
 
 def _counted(estimator: Estimator, endpoint: Endpoint, prompt: Prompt) -> int | None:

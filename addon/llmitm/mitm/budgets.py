@@ -18,18 +18,20 @@ from dataclasses import dataclass, field
 from mitmproxy import http
 
 from llmitm import budget_book, budgeting
-from llmitm.budgeting import Outputs
+from llmitm.budgeting import Meter, Outputs
 from llmitm.callers import PROPERTIES
 from llmitm.calls import Finished, Prompt
 from llmitm.estimate import Estimator
 from llmitm.home import Home
 from llmitm.mitm import budget_refusals
+from llmitm.mitm.cutting import CutTee
 from llmitm.mitm.flights import Flight, flight_of
 from llmitm.mitm.guard import guarded, note_fault
 from llmitm.mitm.warned import Warned
 from llmitm.policy import budget_words
 from llmitm.policy.budget_words import State
 from llmitm.policy.budgets import Budgets, Held
+from llmitm.policy.cutting import StreamCut, can_be_cut
 from llmitm.policy.directives import FallbackTarget
 from llmitm.readers import encodings
 from llmitm.reading import read_prompt
@@ -49,6 +51,8 @@ _LOOK_SECONDS = 0.25
 _RECOVER_SECONDS = 5.0
 _MOST_UNSETTLED = 100_000
 _MOST_ACCOUNTS = 10_000
+_FEWEST_TOKENS = 16
+"""An answer that would be cut before that is not begun."""
 _CALLER_PROPERTIES = frozenset(name.lower() for name in PROPERTIES.values())
 
 
@@ -62,6 +66,8 @@ class _Reserved:
     """Nano-dollars; None where nothing is reserved, and the call is settled only."""
     unlimited: set[str] = field(default_factory=set)
     """Names of the budgets that do not stop it any more, since it goes to their fallback."""
+    meter: Meter | None = None
+    """What a stream costs that is cut where its budget ends."""
 
 
 class BudgetKeeper:
@@ -147,6 +153,9 @@ class BudgetKeeper:
             fullest = max(states, key=lambda state: state.percent)
             told = f"{fullest.held.budget.name} {fullest.percent}%"
             flow.response.headers[HEADER] = told
+        flight = flight_of(flow)
+        if flight is not None and reserved.meter is not None:
+            self._cut(flow, flight, reserved)
 
     @guarded
     async def error(self, flow: http.HTTPFlow) -> None:
@@ -194,9 +203,10 @@ class BudgetKeeper:
                 return False
             amount = _unpriced(accounts)
             flight.exchange.notes.append("its price is not known, for its budgets it counts as set")
-        return await self._take(
-            flow, flight, prompt, _Reserved(flight.exchange.id, accounts, amount, unlimited)
-        )
+        wanted = _Reserved(flight.exchange.id, accounts, amount, unlimited)
+        if any(each.held.budget.cut_streams for each in accounts):
+            wanted.meter = await self._meter(flow, flight, prompt)
+        return await self._take(flow, flight, prompt, wanted)
 
     async def _take(
         self, flow: http.HTTPFlow, flight: Flight, prompt: Prompt, wanted: _Reserved
@@ -226,8 +236,74 @@ class BudgetKeeper:
                 ]
                 if not full:
                     continue  # something was settled in between
+                if await self._is_shortened(flow, flight, prompt, wanted, states):
+                    continue
                 return await self._at_limit(flow, flight, wanted, full)
             await self._settled(min(left, _LOOK_SECONDS))
+
+    async def _is_shortened(
+        self,
+        flow: http.HTTPFlow,
+        flight: Flight,
+        prompt: Prompt,
+        wanted: _Reserved,
+        states: Sequence[State],
+    ) -> bool:
+        """Reserve what is left for a stream that is cut there, if all that have too little left say so."""
+        amount = wanted.amount or 0
+        short = [each for each in states if each.spent + each.reserved + amount > each.limit]
+        if not all(each.held.budget.cut_streams for each in short) or wanted.meter is None:
+            return False
+        left = min((each.limit - each.spent - each.reserved for each in short), default=0)
+        if left < wanted.meter.cost(_FEWEST_TOKENS) or left >= amount:
+            return False
+        wanted.amount = left
+        return True
+
+    async def _meter(self, flow: http.HTTPFlow, flight: Flight, prompt: Prompt) -> Meter | None:
+        """Return what a stream costs that can be cut."""
+        endpoint = flight.endpoint
+        if not (prompt.streaming or endpoint.streams) or not can_be_cut(endpoint.dialect):
+            return None
+        flow.request.headers["accept-encoding"] = "identity"  # what is compressed cannot be cut
+        return await asyncio.to_thread(
+            budgeting.meter, flight.exchange, endpoint, prompt, self._prices()
+        )
+
+    def _cut(self, flow: http.HTTPFlow, flight: Flight, reserved: _Reserved) -> None:
+        """Put what cuts it behind the tap on a stream."""
+        response, dialect, meter = flow.response, flight.endpoint.dialect, reserved.meter
+        assert response is not None
+        kind: str = response.headers.get("content-type", "")
+        if meter is None or dialect is None or "event-stream" not in kind.lower():
+            return
+        if not callable(response.stream) or "content-encoding" in response.headers:
+            return
+
+        def may_go_on(tokens: int) -> bool:
+            return self._may_go_on(reserved, meter.cost(tokens))
+
+        def on_cut(tokens: int) -> None:
+            flight.exchange.notes.append(f"cut after about {tokens} tokens: its budget is used up")
+
+        cut = StreamCut(dialect, budgeting.text_tokens, may_go_on)
+        response.stream = CutTee(flow, response.stream, cut, on_cut)
+        if response.headers.pop("content-length", None) is not None and response.is_http11:
+            response.headers["transfer-encoding"] = "chunked"
+
+    def _may_go_on(self, reserved: _Reserved, cost: int) -> bool:
+        """Tell whether a stream that has come to cost so much may go on, where there is more for it."""
+        assert reserved.amount is not None
+        if cost <= reserved.amount:
+            return True
+        if self._ledger is None:
+            return True
+        with suppress(Busy):
+            for amount in (cost + cost // 4, cost):
+                if self._ledger.extend(reserved.call_id, amount):
+                    reserved.amount = amount
+                    return True
+        return False
 
     async def _at_limit(
         self, flow: http.HTTPFlow, flight: Flight, wanted: _Reserved, full: Sequence[State]

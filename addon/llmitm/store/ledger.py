@@ -69,6 +69,13 @@ CREATE TRIGGER IF NOT EXISTS reserve BEFORE INSERT ON reservations BEGIN
     UPDATE accounts SET reserved = reserved + NEW.amount
         WHERE id IN (SELECT CAST(key AS INTEGER) FROM json_each(NEW.accounts));
 END;
+CREATE TRIGGER IF NOT EXISTS extend BEFORE UPDATE OF amount ON reservations BEGIN
+    SELECT RAISE(ABORT, 'full') WHERE EXISTS (
+        SELECT 1 FROM json_each(OLD.accounts) AS wanted JOIN accounts ON accounts.id = CAST(wanted.key AS INTEGER)
+        WHERE spent + reserved + NEW.amount - OLD.amount > wanted.value);
+    UPDATE accounts SET reserved = reserved + NEW.amount - OLD.amount
+        WHERE id IN (SELECT CAST(key AS INTEGER) FROM json_each(OLD.accounts));
+END;
 CREATE TRIGGER IF NOT EXISTS release AFTER DELETE ON reservations BEGIN
     UPDATE accounts SET reserved = reserved - OLD.amount
         WHERE id IN (SELECT CAST(key AS INTEGER) FROM json_each(OLD.accounts));
@@ -208,6 +215,18 @@ class Ledger:
         values = (call_id, _as_json(accounts), amount, round(at * 1000), self._mine.name)
         with self._lock:
             return _reserve(self._slow, values)
+
+    def extend(self, call_id: str, amount: int) -> bool:
+        """Reserve so much for a call instead of what it has; return False where that is not there.
+
+        Does not wait. Raises `Busy`.
+        """
+        with _at_once():
+            return _is_done(
+                self._quick,
+                "UPDATE reservations SET amount = ? WHERE call_id = ?",
+                (amount, call_id),
+            )
 
     def uses(self, accounts: Sequence[int]) -> Mapping[int, Use]:
         """Return what is in some accounts."""
@@ -369,8 +388,13 @@ def _as_json(accounts: Sequence[tuple[int, int | None]]) -> str:
 
 
 def _reserve(connection: sqlite3.Connection, values: tuple[str, str, int, int, str]) -> bool:
+    return _is_done(connection, "INSERT INTO reservations VALUES (?, ?, ?, ?, ?)", values)
+
+
+def _is_done(connection: sqlite3.Connection, statement: str, values: tuple[str | int, ...]) -> bool:
+    """Change a reservation; return False where there is not so much."""
     try:
-        connection.execute("INSERT INTO reservations VALUES (?, ?, ?, ?, ?)", values)
+        connection.execute(statement, values)
     except sqlite3.IntegrityError as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_TRIGGER:
             return False
