@@ -24,6 +24,7 @@ _QUANTILE = 0.99
 _COUNTED_WRONG = 1.1
 _OF_ANOTHER_TOKENIZER = 1.5
 """Other makers' tokenizers make up to so many more tokens of a text than OpenAI's."""
+_CHARGED = frozenset({"chat", "completion", "embedding"})
 _BYTES_A_TOKEN = 4
 _FRAME = 64
 """Tokens that no text tells: templates of tools and of turns."""
@@ -86,6 +87,8 @@ def _who(told: Identity, provider: str, model: str | None) -> Who:
 
 def is_free(endpoint: Endpoint, exchange: Exchange, prompt: Prompt) -> bool:
     """Tell whether a call costs nothing whatever comes back, as asking for the models."""
+    if endpoint.operation in _CHARGED and endpoint.counted and exchange.method == "POST":
+        return False
     return basis(endpoint, exchange, prompt, Answer(), "ok", Identity()).free is not None
 
 

@@ -23,6 +23,8 @@ from llmitm.policy.patterns import ByProperty, Patterns, matcher
 from llmitm.policy.windows import Period, period
 
 _MOST_USD = 1_000_000_000
+_MOST_FOUND = 10_000
+"""Different callers whose budgets are remembered."""
 _FALLBACK = "fallback:"
 _FIELDS = ("provider", "model", "user", "session", "run", "key", "client")
 """What a budget can be for, and for each of, beside a property of any name."""
@@ -184,6 +186,8 @@ class Budgets:
         self._for_all: list[Held] = []
         self._prepared: list[_Prepared] = []
         self._by_run: dict[str, list[_Prepared]] = {}
+        self._properties = sorted(self.property_names())
+        self._found: dict[tuple[str | None, ...], Sequence[Held]] = {}
         for budget in self.defined:
             prepared = _Prepared(budget, tuple(_matchers(budget)))
             if not prepared.matchers and budget.each is None:
@@ -204,8 +208,18 @@ class Budgets:
             budget.each.lower() for budget in self.defined if budget.each not in (None, *_FIELDS)
         }
 
-    def holding(self, who: Who) -> list[Held]:
+    def holding(self, who: Who) -> Sequence[Held]:
         """Return the budgets that hold for a call."""
+        looked_at = [who.property(name) for name in self._properties]
+        key = (*who[:-1], *looked_at)
+        found = self._found.get(key)
+        if found is None:
+            if len(self._found) >= _MOST_FOUND:
+                self._found.clear()
+            found = self._found[key] = self._holding(who)
+        return found
+
+    def _holding(self, who: Who) -> Sequence[Held]:
         found = list(self._for_all)
         several = self._prepared
         if who.run is not None and self._by_run:
