@@ -246,8 +246,8 @@ def parse(path: Path, text: str) -> Settings:
         settings = Settings.model_validate(_with_tuples(document))
     except ValidationError as error:
         raise SettingsError(_explain(path, error)) from error
-    names = [budget.name for budget in settings.budget]
-    if twice := next((name for name in names if names.count(name) > 1), None):
+    budgets = [budget.name for budget in settings.budget]
+    if twice := next((name for name in budgets if budgets.count(name) > 1), None):
         raise SettingsError(f"{path}: budget.name = {twice!r}: allowed is each name once")
     for number, entry in enumerate(settings.provider, 1):
         for family in entry.dialects:

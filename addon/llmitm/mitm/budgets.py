@@ -20,7 +20,7 @@ from mitmproxy import http
 from llmitm import budget_book, budgeting
 from llmitm.budgeting import Meter, Outputs
 from llmitm.callers import PROPERTIES
-from llmitm.calls import Finished, Prompt
+from llmitm.calls import Exchange, Finished, Prompt
 from llmitm.estimate import Estimator
 from llmitm.home import Home
 from llmitm.mitm import budget_refusals
@@ -46,6 +46,7 @@ type Retarget = Callable[[http.HTTPFlow, Flight, FallbackTarget], Awaitable[str 
 _RESERVED = "llmitm_budgets"
 HEADER = "X-llmitm-Budget"
 _READ_HERE = 64 * 1024
+_FAILED = 400
 _LOOK_SECONDS = 0.25
 """How often a call that waits looks whether another proxy has settled something."""
 _RECOVER_SECONDS = 5.0
@@ -66,6 +67,8 @@ class _Reserved:
     """Nano-dollars; None where nothing is reserved, and the call is settled only."""
     unlimited: set[str] = field(default_factory=set)
     """Names of the budgets that do not stop it any more, since it goes to their fallback."""
+    is_first: bool = True
+    """False for an attempt after the first."""
     meter: Meter | None = None
     """What a stream costs that is cut where its budget ends."""
 
@@ -126,19 +129,21 @@ class BudgetKeeper:
             is_socket = "upgrade" in flow.request.headers
             await self._decide(flow, flight, is_whole=not is_socket)
 
-    async def reserve_again(self, flow: http.HTTPFlow) -> bool:
-        """Reserve anew for an attempt after the first, as its request now is; return whether it may go out.
+    async def reserve_again(self, flow: http.HTTPFlow, failed: Exchange) -> bool:
+        """Reserve anew for an attempt after one that failed, as its request now is; return whether it may go out.
 
-        An attempt before that was sent and not answered may have been charged, and counts as it was reserved.
+        What was sent and not answered may have been charged, and counts as it was reserved.
         """
         reserved: _Reserved | None = flow.metadata.get(_RESERVED)
         flight = flight_of(flow)
         if reserved is None or reserved.amount is None or flight is None or self._ledger is None:
             return True
         try:
-            give_back = self._ledger.release if _is_answered(flow) else self._ledger.doubt
-            await asyncio.to_thread(give_back, flight.exchange.id)
-            return await self._reserve(flow, flight, await self._prompt(flight), reserved.unlimited)
+            is_free = failed.status >= _FAILED if failed.status is not None else not _was_sent(flow)
+            give_back = self._ledger.release if is_free else self._ledger.doubt
+            await asyncio.to_thread(give_back, reserved.call_id)
+            prompt = await self._prompt(flight)
+            return await self._reserve(flow, flight, prompt, reserved.unlimited, is_first=False)
         except Exception:
             note_fault("BudgetKeeper.reserve_again")
             return True
@@ -185,9 +190,18 @@ class BudgetKeeper:
             flow.metadata[_RESERVED] = _Reserved(exchange.id, accounts, None)
 
     async def _reserve(
-        self, flow: http.HTTPFlow, flight: Flight, prompt: Prompt, unlimited: set[str]
+        self,
+        flow: http.HTTPFlow,
+        flight: Flight,
+        prompt: Prompt,
+        unlimited: set[str],
+        *,
+        is_first: bool = True,
     ) -> bool:
-        """Reserve; return whether the call may go out. Where it may not, it has been refused."""
+        """Reserve; return whether the call may go out. Where it may not, it has been refused.
+
+        An attempt after the first is not refused: what failed before it then passes.
+        """
         accounts = await self._holding(flight, prompt)
         if not accounts:
             return True
@@ -199,11 +213,11 @@ class BudgetKeeper:
                 states = self._states(strict)
                 now = self._clock()
                 message = budget_words.refusal(states, 0, now, self._zone, "unpriced")
-                self._refuse(flow, flight, message)
+                self._refuse(flow, flight, message, is_first=is_first)
                 return False
             amount = _unpriced(accounts)
             flight.exchange.notes.append("its price is not known, for its budgets it counts as set")
-        wanted = _Reserved(flight.exchange.id, accounts, amount, unlimited)
+        wanted = _Reserved(flight.exchange.id, accounts, amount, unlimited, is_first=is_first)
         if any(each.held.budget.cut_streams for each in accounts):
             wanted.meter = await self._meter(flow, flight, prompt)
         return await self._take(flow, flight, prompt, wanted)
@@ -311,7 +325,7 @@ class BudgetKeeper:
         """Send a call elsewhere, if all budgets that are used up say so, or refuse it."""
         await self._recover()
         models = [each.held.budget.fallback for each in full]
-        model = models[0] if all(models) else None
+        model = models[0] if all(models) and wanted.is_first else None
         if model is not None:
             refused = await self._retarget(flow, flight, FallbackTarget(model=model))
             if refused is None:
@@ -321,7 +335,8 @@ class BudgetKeeper:
                 return await self._reserve(flow, flight, await self._prompt(flight), names)
             flight.exchange.notes.append(f"not sent to {model}: {refused}")
         amount = wanted.amount or 0
-        self._refuse(flow, flight, budget_words.refusal(full, amount, self._clock(), self._zone))
+        message = budget_words.refusal(full, amount, self._clock(), self._zone)
+        self._refuse(flow, flight, message, is_first=wanted.is_first)
         return False
 
     async def _try(self, wanted: _Reserved, at: float) -> bool:
@@ -343,8 +358,13 @@ class BudgetKeeper:
                 self._ledger.reserve_slowly, wanted.call_id, limits, amount, at
             )
 
-    def _refuse(self, flow: http.HTTPFlow, flight: Flight, message: str) -> None:
+    def _refuse(
+        self, flow: http.HTTPFlow, flight: Flight, message: str, *, is_first: bool = True
+    ) -> None:
         flow.metadata.pop(_RESERVED, None)
+        if not is_first:
+            flight.exchange.notes.append(f"not tried again: {message.removeprefix('llmitm: ')}")
+            return
         budget_refusals.refuse(flow, flight, message)
 
     async def _settled(self, seconds: float) -> None:
@@ -546,12 +566,3 @@ def _was_sent(flow: http.HTTPFlow) -> bool:
     if server.timestamp_tcp_setup is None:
         return False
     return flow.request.scheme != "https" or server.timestamp_tls_setup is not None
-
-
-def _is_answered(flow: http.HTTPFlow) -> bool:
-    """Tell whether the attempt before was refused by the provider, or never sent, so that it has cost nothing."""
-    flight = flight_of(flow)
-    earlier = flight.exchange.earlier if flight else []
-    if earlier and earlier[-1].status is not None:
-        return earlier[-1].status >= 400
-    return not _was_sent(flow)

@@ -81,7 +81,9 @@ def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = Fal
     retarget = Retarget(router)
     budgets = BudgetKeeper(home, settings, lambda: read.prices, retarget)
     recorder.start()
-    attempts = Attempts(retarget, intercept.ask_usage, settings.streams.hold_seconds)
+    attempts = Attempts(
+        retarget, intercept.ask_usage, budgets.reserve_again, settings.streams.hold_seconds
+    )
     console.watch(recorder, tunnel, intercept)
     return [
         Upstream(hosts),  # first: options that everything after relies on

@@ -31,7 +31,15 @@ _BY_DIALECT: Mapping[str, QuotaError] = {
     "cohere": QuotaError(402, "payment_required"),
 }
 """By the beginning of the dialect's name."""
-_BY_CLIENT: Mapping[tuple[str, str], QuotaError] = {}
+_BY_CLIENT: Mapping[tuple[str, str], QuotaError] = {
+    # It stops at the quota error, but says nothing of ours.
+    ("codex", "openai"): QuotaError(400, "insufficient_quota"),
+    # These try a 429 again and again.
+    ("geminicli", "gemini"): QuotaError(403, "PERMISSION_DENIED"),
+    ("opencode/", "openai"): QuotaError(402, "insufficient_quota"),
+    ("opencode/", "anthropic"): QuotaError(402, "billing_error"),
+    ("qwencode/", "openai"): QuotaError(402, "insufficient_quota"),
+}
 """By the beginning of the user agent, in lower case, and of the dialect's name."""
 
 
