@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -13,12 +14,14 @@ from pydantic_core import PydanticUndefined
 from harness import ROOT
 from llmitm.alerts.entries import AlertEntry, ChannelEntry
 from llmitm.policy import asked
+from llmitm.policy.budgets import Budget
 from llmitm.policy.directives import Directives
 from llmitm.policy.own_limits import OwnLimit
 from llmitm.policy.rules import Rule
 from llmitm.policy.switches import Switches, directives, layer, merged
 from llmitm.providers.hosts import ProviderEntry
 from llmitm.settings import (
+    BudgetSettings,
     CacheSettings,
     CallerSettings,
     GatewaySettings,
@@ -43,6 +46,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "retries": RetrySettings,
     "callers": CallerSettings,
     "gateway": GatewaySettings,
+    "budgets": BudgetSettings,
+    "budget": Budget,
     "provider": ProviderEntry,
     "alert": AlertEntry,
     "channel": ChannelEntry,
@@ -79,7 +84,7 @@ def default(model: type[BaseModel], key: str) -> str:
     if isinstance(value, dict):
         return "`{}`" if not value else str(value)
     if isinstance(value, tuple):
-        return "`[" + ", ".join(f'"{each}"' for each in value) + "]`"
+        return "`[" + ", ".join(map(json.dumps, value)) + "]`"
     return f'`"{value}"`' if isinstance(value, str) else f"`{value}`"
 
 

@@ -419,6 +419,8 @@ class Finished:
     client_retry: int | None = None
     """The number the client's SDK gives to its own retry; 0 is the first try."""
     notes: Sequence[str] = ()
+    key: int | None = None
+    """Its place in the log, once it is there."""
 
     @property
     def model(self) -> str | None:

@@ -15,6 +15,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -22,6 +23,7 @@ from llmitm.alerts.entries import AlertEntry, ChannelEntry, check
 from llmitm.errors import SettingsError
 from llmitm.home import Home
 from llmitm.keys import KeySource
+from llmitm.policy.budgets import Budget
 from llmitm.policy.own_limits import OwnLimit
 from llmitm.policy.rules import Rule
 from llmitm.policy.switches import Switches
@@ -61,6 +63,14 @@ def _key(value: Any) -> KeySource:
     if isinstance(value, dict) and [*value] == ["env"] and isinstance(value["env"], str):
         return KeySource(env=value["env"])
     raise ValueError('a key, or { env = "VARIABLE" }')
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("a time zone such as Europe/Berlin") from None
+    return value
 
 
 Fact = Literal["program", "directory", "repository", "branch", "pid", "arguments"]
@@ -138,6 +148,17 @@ class RetrySettings(_Section):
     """Tell clients not to try again what was tried again here."""
 
 
+class BudgetSettings(_Section):
+    """What holds for all budgets."""
+
+    time_zone: Annotated[str, AfterValidator(_zone)] | None = None
+    """Whose days and months are counted; without it those of this machine."""
+    answer_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 8_192
+    """What is reserved for the answer of a call that sets no limit, until the model's answers are known."""
+    wait_seconds: Annotated[float, Field(ge=0, le=600)] = 30
+    """How long a call waits for others to be settled that may leave it enough."""
+
+
 class CallerSettings(_Section):
     """What is kept of the programs that make calls on this machine."""
 
@@ -169,6 +190,9 @@ class Settings(_Section):
     governor: GovernorSettings = GovernorSettings()
     retries: RetrySettings = RetrySettings()
     callers: CallerSettings = CallerSettings()
+    budgets: BudgetSettings = BudgetSettings()
+    budget: tuple[Budget, ...] = ()
+    """What may be spent on the calls that its patterns match."""
     defaults: Switches = Switches()
     """What holds for calls that say nothing else."""
     rule: tuple[Rule, ...] = ()
@@ -193,11 +217,13 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "governor": GovernorSettings,
     "retries": RetrySettings,
     "callers": CallerSettings,
+    "budgets": BudgetSettings,
     "defaults": Switches,
     "gateway": GatewaySettings,
 }
-_TABLES: dict[str, type[BaseModel]] = {"rule": Rule, "provider": ProviderEntry}
+
 _NAMED: dict[str, type[BaseModel]] = {"alert": AlertEntry, "channel": ChannelEntry}
+_TABLES: dict[str, type[BaseModel]] = {"rule": Rule, "provider": ProviderEntry, "budget": Budget}
 
 
 def load(home: Home, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -244,6 +270,9 @@ def parse(path: Path, text: str) -> Settings:
         settings = Settings.model_validate(_with_tuples(document))
     except ValidationError as error:
         raise SettingsError(_explain(path, error)) from error
+    budgets = [budget.name for budget in settings.budget]
+    if twice := next((name for name in budgets if budgets.count(name) > 1), None):
+        raise SettingsError(f"{path}: budget.name = {twice!r}: allowed is each name once")
     for number, entry in enumerate(settings.provider, 1):
         for family in entry.dialects:
             if family not in families():

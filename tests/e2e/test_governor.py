@@ -212,7 +212,7 @@ def waiting(proxy: ProxyProcess) -> int:
 
 
 def test_the_urgent_go_first_and_users_take_turns(start: Started, upstream_of: Upstream) -> None:
-    provider = LimitedProvider("at once", limit=2, period=3.0)
+    provider = LimitedProvider("at once", limit=2, period=4.0)
     with upstream_of.serving(provider.serve):
         proxy = start(GOVERNED)
         assert call(proxy, "a")[0] == call(proxy, "a")[0] == 200
@@ -227,7 +227,9 @@ def test_the_urgent_go_first_and_users_take_turns(start: Started, upstream_of: U
             until(lambda number=number: waiting(proxy) == number)
         for thread in threads:
             thread.join()
-    assert [mark for _, _, mark in provider.statuses] == ["a", "a", "c", "a", "b", "a"]
+    marks = [mark for _, _, mark in provider.statuses]
+    # The two of a period are let go together, and may be counted in any order.
+    assert [sorted(marks[at : at + 2]) for at in (0, 2, 4)] == [["a", "a"], ["a", "c"], ["a", "b"]]
     assert provider.count()[429] == 0
 
 

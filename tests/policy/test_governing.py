@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmitm.calls import RateLimit
-from llmitm.policy.governing import FIRST_AT_ONCE, Governor, LaneName, Ticket
+from llmitm.policy.governing import FIRST_AT_ONCE, PATIENCE_SECONDS, Governor, LaneName, Ticket
 from llmitm.policy.own_limits import OwnLimit
 
 LANE = LaneName("openai", "k", "m")
@@ -117,7 +117,7 @@ PROVIDERS = st.builds(
 )
 CALLS = st.lists(
     st.tuples(
-        st.floats(0, 100),  # when it comes
+        st.floats(1, 100),  # when it comes
         st.floats(0.001, 0.2),  # until it is counted
         st.floats(0.001, 20),  # until it is answered
     ),
@@ -132,10 +132,11 @@ def test_no_call_is_refused_and_all_are_answered(
     provider: Bucket | Fixed, calls: list[tuple[float, float, float]]
 ) -> None:
     world = World(provider)
+    world.come(ticket(), 0.1, 0.1)  # by which the limit is known
     for when, lag, latency in calls:
         world.at(when, lambda lag=lag, latency=latency: world.come(ticket(), lag, latency))  # type: ignore[misc]
     world.run()
-    assert len(world.answers) == len(calls)
+    assert len(world.answers) == len(calls) + 1
     assert all(allowed for _, allowed in world.answers)
     assert world.governor.waiting() == 0
 
@@ -219,6 +220,19 @@ def test_before_the_first_answer_only_a_few_go() -> None:
     governor.answered(sent[0], 1)
     assert governor.release(LANE, 1) == [late]
     assert all(governor.try_to_go(ticket(), 1) for _ in range(50)), "no limit was told"
+
+
+def test_where_the_first_answer_takes_long_more_and_more_go_without_it() -> None:
+    governor, gone, now = Governor(), [], 100.0
+    for _ in range(3):
+        while governor.try_to_go(ticket(), now):
+            gone.append(now)
+        governor.wait(waiting := ticket())
+        more_at = governor.verdict(LANE, now).more_at
+        governor.leave(waiting)
+        assert more_at == now + PATIENCE_SECONDS
+        now = more_at
+    assert [gone.count(at) for at in (100.0, 102.0, 104.0)] == [4, 4, 8]
 
 
 def test_after_a_refusal_all_wait_as_long_as_was_told_and_then_go_slowly() -> None:

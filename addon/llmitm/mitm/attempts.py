@@ -36,6 +36,8 @@ type Retarget = Callable[[http.HTTPFlow, Flight, FallbackTarget], Awaitable[str 
 """Changes a flow's request into that for a fallback; returns why it cannot."""
 type Prepare = Callable[[http.HTTPFlow], Awaitable[None]]
 """Makes ready a request that goes to somebody else, or waits until it may go again."""
+type Afford = Callable[[http.HTTPFlow, Exchange], Awaitable[bool]]
+"""Tells whether there is money for another attempt, after one that failed."""
 
 _FAILED = 400
 _LONGEST_ERROR = 1024 * 1024
@@ -159,7 +161,7 @@ class Attempting:
 
     # What is done about it.
 
-    async def decide(self, retarget: Retarget, prepare: Prepare) -> None:
+    async def decide(self, retarget: Retarget, prepare: Prepare, afford: Afford) -> None:
         """Wait for the next attempt, and make the request what it then is; `resend` tells whether there is one."""
         failure, exchange = self._failure, self._flight.exchange
         assert failure is not None
@@ -176,6 +178,8 @@ class Attempting:
             if not await self._goes_elsewhere(failure, retarget):
                 return
             await prepare(self._flow)
+        if not await afford(self._flow, earlier):
+            return
         exchange.earlier.append(earlier)
         self._attempt_started = time.time()
         exchange.retried_ms = (self._attempt_started - exchange.started_at) * 1000
@@ -257,12 +261,14 @@ class Attempts:
         self,
         retarget: Retarget,
         prepare: Prepare,
+        afford: Afford,
         hold_seconds: float,
         admit: Prepare | None = None,
         only_here: bool = False,
     ) -> None:
         self._retarget = retarget
         self._prepare = prepare
+        self._afford = afford
         self._hold_seconds = hold_seconds
         self._admit = admit
         self._only_here = only_here
@@ -284,7 +290,7 @@ class Attempts:
         """An attempt has failed."""
         course: Attempting | None = flow.metadata.get(COURSE)
         if course is not None:
-            await course.decide(self._retarget, self._prepare)
+            await course.decide(self._retarget, self._prepare, self._afford)
             if course.resend and self._admit is not None:
                 await self._admit(flow)
 

@@ -14,6 +14,7 @@ from llmitm.home import Home
 from llmitm.mitm.alerting import Alerting
 from llmitm.mitm.allowances import Allowances
 from llmitm.mitm.attempts import Attempts
+from llmitm.mitm.budgets import BudgetKeeper, BudgetsClosing
 from llmitm.mitm.caching import Caching
 from llmitm.mitm.callers import Callers
 from llmitm.mitm.console import Console
@@ -62,6 +63,7 @@ def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = Fal
     governing = Governing(settings.governor) if settings.governor.enabled else None
 
     def recorded(batch: Sequence[Finished]) -> None:
+        budgets.recorded(batch)
         allowances.recorded(batch)
         alerts.recorded(batch)
         if governing is not None:
@@ -69,7 +71,6 @@ def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = Fal
         console.recorded(batch)
 
     recorder = Recorder.open(home.database, read, settings.log, recorded)
-    recorder.start()
     tunnel = Tunnel(hosts, os.environ.get("LLMITM_LABEL"))  # set by `llmitm run`
     sockets = Sockets(hosts, recorder.follow, settings.sockets.refuse_responses)
     callers = Callers.of(settings)
@@ -82,9 +83,12 @@ def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = Fal
     )
     router = Router(hosts, settings.keys, settings.gateway, partial(ServedModels.read, home.prices))
     retarget = Retarget(router)
+    budgets = BudgetKeeper(home, settings, lambda: read.prices, retarget)
+    recorder.start()
     attempts = Attempts(
         retarget,
         intercept.ask_usage,
+        budgets.reserve_again,
         settings.streams.hold_seconds,
         governing.admit if governing else None,
         settings.retries.only_here,
@@ -99,6 +103,7 @@ def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = Fal
         intercept,  # the call itself
         Modelled(retarget, intercept.ask_usage),  # what the gateway decided of it
         *_answering(home, settings, asked),  # what need not go upstream
+        budgets,  # what there is no money left for
         allowances,  # what may not: beyond a limit of the user's own
         *([governing] if governing else []),  # waits for the provider's limits
         attempts,  # tries it again, or elsewhere
@@ -106,6 +111,7 @@ def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = Fal
         Dispatch(),  # finds handlers faster than stock mitmdump does
         console,  # closes the log when all is over
         Alerting(alerts),  # last: looks at what the log has then
+        BudgetsClosing(budgets),  # last: what is in the log then is settled
     ]
 
 

@@ -23,6 +23,9 @@ UNITS = ("requests", "tokens", "input_tokens", "output_tokens")
 """What limits are of that calls can be held against."""
 FIRST_AT_ONCE = 4
 """How many calls go before the first answer of a lane, which tells its limits."""
+PATIENCE_SECONDS = 2.0
+"""After each such time without an answer twice as many go: a model may think for minutes."""
+_MOST_DOUBLINGS = 20
 _ENOUGH_AT_ONCE = 64
 """From so many calls at the same time on, a lane that was refused is no longer slowed down."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 8.0
@@ -96,8 +99,12 @@ class _Lane:
         """Tell whether a call may go, whatever waits."""
         if now < self.paused_until:
             return Verdict(False, "the provider's wait after a refusal", self.paused_until)
-        if not self.is_known and len(self.sent) >= FIRST_AT_ONCE:
-            return Verdict(False, "the first answer, which tells the limits")
+        if not self.is_known and self.sent:
+            first = next(iter(self.sent)).sent_at or 0.0
+            waits = int((now - first) / PATIENCE_SECONDS)
+            if len(self.sent) >= FIRST_AT_ONCE * 2 ** max(0, min(waits, _MOST_DOUBLINGS)):
+                more_at = first + (waits + 1) * PATIENCE_SECONDS
+                return Verdict(False, "the first answer, which tells the limits", more_at)
         if len(self.sent) >= self.most_sent:
             return Verdict(False, "calls before it, since some were refused")
         if len(self.running) >= self.at_once:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from llmitm.errors import StoreError
 from llmitm.policy.exhaustion import lasts
@@ -78,31 +79,32 @@ def throttling(
     connection: sqlite3.Connection, wanted: Filter, by: Sequence[str], *, utc: bool
 ) -> sqlite3.Cursor:
     """Return refusals and waits by some dimensions, the latest first where it is by time, else the most."""
-    names = list(by)
     zone = "" if utc else ", 'localtime'"
-    columns: list[str] = []
-    marks: Values = []
-    for number, dimension in enumerate(sums.dimensions(by)):
-        # A refused attempt may have been another provider's than the one that answered.
-        own = {"provider": "happened.provider", "model": "coalesce(happened.model, '')"}
-        sql, values = sums.column(dimension, zone, "happened.at")
-        columns.append(f"{own.get(dimension, sql)} AS by{number}")
-        marks += values
+    names = sums.dimensions(by)
     condition, values = sums.where(connection, wanted)
     since = filters.milliseconds(wanted.since) if wanted.since else 0
     groups = ", ".join(f"by{number}" for number in range(len(names)))
+    group_by = f"GROUP BY {groups}" if groups else ""
+    arms: list[str] = []
+    marks: Values = []
+    for each in _HAPPENED:
+        columns = []
+        for number, dimension in enumerate(names):
+            sql, own = sums.column(dimension, zone, each.time)
+            # A refused attempt may have been another provider's than the one that answered.
+            columns.append(f"{each.columns.get(dimension, sql)} AS by{number}, ")
+            marks += own
+        arms.append(
+            f"SELECT {''.join(columns)}{each.amounts}, max({each.time}) AS last_at FROM {each.source}"
+            f" AND {each.time_condition} >= ? AND {condition} {group_by or 'HAVING count(*)'}"
+        )
+        marks += [since, *values]
     is_by_time = names[:1] and names[0] in ("hour", "day", "month")
-    order = (
-        "1 DESC, sum(refused) DESC"
-        if is_by_time
-        else "sum(refused) DESC, sum(happened.queued_ms) DESC"
-    )
-    selected = ", ".join(columns) + ("," if columns else "")
+    order = "by0 DESC, refused DESC" if is_by_time else "refused DESC, queued_ms DESC"
     return connection.execute(
-        f"SELECT {selected} {_ADDED} FROM ({_HAPPENED}) AS happened"
-        f" JOIN calls ON calls.key = happened.call_key WHERE {condition}"
-        f" {f'GROUP BY {groups}' if groups else 'HAVING count(*)'} ORDER BY {order}",
-        [*marks, since, since, since, *values],
+        f"SELECT {groups}{', ' if groups else ''}{_ADDED} FROM ({' UNION ALL '.join(arms)})"
+        f" {group_by or 'HAVING count(*)'} ORDER BY {order}",
+        marks,
     )
 
 
@@ -139,17 +141,41 @@ _USED = """SELECT provider, coalesce(api_key, ''), coalesce(model, ''), sum(atte
 FROM calls INDEXED BY calls_by_time
 WHERE started_at >= ? AND started_at <= ? AND cache IS NOT 'hit' AND outcome != 'blocked'
 GROUP BY 1, 2, 3"""
-_ADDED = """sum(happened.refused) AS refused, sum(happened.retried) AS retried,
-    max(happened.asked_ms) AS longest_asked_ms, sum(happened.waited_ms) AS waited_ms,
-    sum(happened.queued) AS queued, sum(happened.queued_ms) AS queued_ms, max(happened.at) AS last_at"""
-_HAPPENED = f"""SELECT key AS call_key, started_at + coalesce(retried_ms, 0) AS at, provider, model,
-    1 AS refused, 0 AS retried, retry_after_ms AS asked_ms, 0 AS waited_ms, 0 AS queued, 0 AS queued_ms
-FROM calls INDEXED BY calls_failed
-WHERE outcome != 'ok' AND outcome != 'blocked' AND status = {_THROTTLED} AND started_at >= ?
-UNION ALL
-SELECT call_key, started_at, provider, model, 1, 1, NULL, coalesce(waited_ms, 0), 0, 0
-FROM earlier_attempts WHERE status = {_THROTTLED} AND started_at >= ?
-UNION ALL
-SELECT key, started_at, provider, model, 0, 0, NULL, 0, 1, queued_ms
-FROM calls INDEXED BY calls_queued WHERE queued_ms IS NOT NULL AND started_at >= ?"""
-"""Refusals that clients got, refusals that were tried again here, and calls that waited for their turn."""
+_ADDED = """sum(refused) AS refused, sum(retried) AS retried, max(asked_ms) AS longest_asked_ms,
+    sum(waited_ms) AS waited_ms, sum(queued) AS queued, sum(queued_ms) AS queued_ms, max(last_at) AS last_at"""
+
+
+class _Happened(NamedTuple):
+    """Something that counts, and where it is in the log."""
+
+    amounts: str
+    source: str
+    """With a condition."""
+    time: str
+    time_condition: str = "calls.started_at"
+    columns: Mapping[str, str] = MappingProxyType({})
+    """Dimensions that are not the call's own."""
+
+
+_HAPPENED = (
+    _Happened(  # refusals that clients got
+        "count(*) AS refused, 0 AS retried, max(calls.retry_after_ms) AS asked_ms, 0 AS waited_ms,"
+        " 0 AS queued, 0 AS queued_ms",
+        "calls INDEXED BY calls_failed WHERE calls.outcome != 'ok' AND calls.outcome != 'blocked'"
+        f" AND calls.status = {_THROTTLED}",
+        "(calls.started_at + coalesce(calls.retried_ms, 0))",
+    ),
+    _Happened(  # refusals that were tried again here
+        "count(*), count(*), NULL, sum(coalesce(earlier.waited_ms, 0)), 0, 0",
+        "earlier_attempts AS earlier CROSS JOIN calls ON calls.key = earlier.call_key"
+        f" WHERE earlier.status = {_THROTTLED}",
+        "earlier.started_at",
+        "earlier.started_at",
+        MappingProxyType({"provider": "earlier.provider", "model": "coalesce(earlier.model, '')"}),
+    ),
+    _Happened(  # calls that waited for their turn
+        "0, 0, NULL, 0, count(*), sum(calls.queued_ms)",
+        "calls INDEXED BY calls_queued WHERE calls.queued_ms IS NOT NULL",
+        "calls.started_at",
+    ),
+)
