@@ -16,6 +16,7 @@ _MODULES = (
     "workflows",
     "reliability",
     "cache",
+    "budgets",
 )
 
 

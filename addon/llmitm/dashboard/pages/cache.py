@@ -83,12 +83,12 @@ def _tiles(
     most = load(view.home).cache.size_mb
     found = [
         ("given again", count(total.cache_hits), share(total.cache_hits, total.calls) + " of all calls"),
-        ("hits of those that asked", share(fared.hits, fared.asked), f"{count(fared.asked)} asked"),
+        ("hit share", share(fared.hits, fared.asked), f"{count(fared.asked)} asked"),
         ("saved", money(total.saved_nanousd), "what those calls cost before"),
         ("time saved", seconds(fared.saved_ms) if fared.saved_ms else "–", ""),
         ("answers kept", count(kept.answers), f"{kept.size / 1e6:,.1f} of at most {most:,} MB"),
         (
-            "read from the provider's cache",
+            "the providers' caches",
             share(total.cached_input_tokens, total.input_tokens),
             f"{count(total.cached_input_tokens)} tokens",
         ),
@@ -96,7 +96,7 @@ def _tiles(
     sparks: dict[str, Callable[[Sums], float]] = {
         "given again": lambda sums: sums.cache_hits,
         "saved": lambda sums: sums.saved_nanousd,
-        "read from the provider's cache": lambda sums: sums.cached_input_tokens,
+        "the providers' caches": lambda sums: sums.cached_input_tokens,
     }
     return [
         {
@@ -147,7 +147,7 @@ def _slots(view: View, cube: Cube) -> list[Slot]:
 
 def _ages(view: View, now: float) -> Markup:
     numbers = inventory.ages(view.home.cache, now, [age for _, age in _AGES])
-    names = [*(f"up to {name}" for name, _ in _AGES), "older"]
+    names = [*(f"≤ {name}" for name, _ in _AGES), "older"]
     slots = [Slot(name, name) for name in names]
     series = [Series("answers", "c-plain", numbers)]
     return stacks(
