@@ -11,7 +11,7 @@ import logging
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -185,7 +185,9 @@ class BudgetKeeper:
         accounts = await self._holding(flight, prompt)
         full = [each for each in self._states(accounts) if _stops(each) and _is_empty(each)]
         if full:
-            self._refuse(flow, flight, budget_words.refusal(full, 0, self._clock(), self._zone))
+            await self._refuse(
+                flow, flight, budget_words.refusal(full, 0, self._clock(), self._zone)
+            )
         else:
             flow.metadata[_RESERVED] = _Reserved(exchange.id, accounts, None)
 
@@ -213,7 +215,7 @@ class BudgetKeeper:
                 states = self._states(strict)
                 now = self._clock()
                 message = budget_words.refusal(states, 0, now, self._zone, "unpriced")
-                self._refuse(flow, flight, message, is_first=is_first)
+                await self._refuse(flow, flight, message, is_first=is_first)
                 return False
             amount = _unpriced(accounts)
             flight.exchange.notes.append("its price is not known, for its budgets it counts as set")
@@ -336,7 +338,7 @@ class BudgetKeeper:
             flight.exchange.notes.append(f"not sent to {model}: {refused}")
         amount = wanted.amount or 0
         message = budget_words.refusal(full, amount, self._clock(), self._zone)
-        self._refuse(flow, flight, message, is_first=wanted.is_first)
+        await self._refuse(flow, flight, message, is_first=wanted.is_first)
         return False
 
     async def _try(self, wanted: _Reserved, at: float) -> bool:
@@ -358,14 +360,17 @@ class BudgetKeeper:
                 self._ledger.reserve_slowly, wanted.call_id, limits, amount, at
             )
 
-    def _refuse(
+    async def _refuse(
         self, flow: http.HTTPFlow, flight: Flight, message: str, *, is_first: bool = True
     ) -> None:
         flow.metadata.pop(_RESERVED, None)
         if not is_first:
             flight.exchange.notes.append(f"not tried again: {message.removeprefix('llmitm: ')}")
             return
-        budget_refusals.refuse(flow, flight, message)
+        caller: Mapping[str, str] = {}
+        if flight.exchange.caller is not None:
+            caller = await asyncio.to_thread(flight.exchange.caller)
+        budget_refusals.refuse(flow, flight, message, caller.get(PROPERTIES["program"]))
 
     async def _settled(self, seconds: float) -> None:
         """Wait until something has been settled, at most so long."""
