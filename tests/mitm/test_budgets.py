@@ -55,10 +55,12 @@ class Keeping:
         )
         for name, value in changes.items():
             setattr(call.exchange if hasattr(call.exchange, name) else call, name, value)
-        self.keeper.recorded(self.writer.write([call]))
+        self.keeper.accounts.recorded(self.writer.write([call]))
 
     def state(self, name: str = "b") -> Any:
-        return next(each for each in self.keeper.budget_use() if each.held.budget.name == name)
+        return next(
+            each for each in self.keeper.accounts.budget_use() if each.held.budget.name == name
+        )
 
 
 type Make = Callable[..., Keeping]
@@ -98,7 +100,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
 
     yield keeping
     for each in made:
-        each.keeper.close()
+        each.keeper.accounts.close()
         each.writer.close()
     assert guard.faults.total() == before
 
@@ -395,8 +397,7 @@ def test_a_definition_that_cannot_be_read_is_told(
 ) -> None:
     keeping = make({})
     assert passes(keeping, call())
-    ledger = keeping.keeper._ledger
-    assert ledger is not None
+    ledger = keeping.keeper.accounts.ledger
     ledger.define("odd", '{"name": "odd", "limit": "much"}')
     with caplog.at_level(logging.WARNING):
         assert passes(keeping, call())
@@ -408,8 +409,7 @@ def test_the_log_counts_for_those_made_later(make: Make) -> None:
     flow = call()
     assert passes(keeping, flow)
     keeping.settle(flow, "0.25")
-    ledger = keeping.keeper._ledger
-    assert ledger is not None
+    ledger = keeping.keeper.accounts.ledger
     ledger.define(
         "later", '{"name": "later", "limit": "0.25", "per": "total", "provider": "openai"}'
     )
