@@ -14,7 +14,8 @@ from llmitm.home import Home
 from llmitm.mitm.alerting import Alerting
 from llmitm.mitm.allowances import Allowances
 from llmitm.mitm.attempts import Attempts
-from llmitm.mitm.budgets import BudgetKeeper, BudgetsClosing
+from llmitm.mitm.budget_accounts import BudgetsClosing
+from llmitm.mitm.budgets import BudgetKeeper
 from llmitm.mitm.caching import Caching
 from llmitm.mitm.callers import Callers
 from llmitm.mitm.console import Console
@@ -63,7 +64,7 @@ def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = Fal
     governing = Governing(settings.governor) if settings.governor.enabled else None
 
     def recorded(batch: Sequence[Finished]) -> None:
-        budgets.recorded(batch)
+        budgets.accounts.recorded(batch)
         allowances.recorded(batch)
         alerts.recorded(batch)
         if governing is not None:
@@ -111,7 +112,7 @@ def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = Fal
         Dispatch(),  # finds handlers faster than stock mitmdump does
         console,  # closes the log when all is over
         Alerting(alerts),  # last: looks at what the log has then
-        BudgetsClosing(budgets),  # last: what is in the log then is settled
+        BudgetsClosing(budgets.accounts),  # last: what is in the log then is settled
     ]
 
 
