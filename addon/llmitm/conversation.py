@@ -172,11 +172,10 @@ def _parts_of_turn(turn: Mapping[str, Json]) -> Iterator[Part]:
     for key in ("content", "parts", "message", "text", "refusal"):
         if turn.get(key):
             yield from _parts(turn[key])
-    for called in turn.get("tool_calls") or ():
-        if isinstance(called, dict):
-            function = called.get("function") or called.get("custom") or called
-            arguments = function.get("arguments", function.get("parameters", function.get("input")))
-            yield Part("tool_call", _arguments(arguments), str(function.get("name", "")))
+    for called in _list(turn.get("tool_calls")):
+        function = _inside(called, "function", "custom")
+        arguments = function.get("arguments", function.get("parameters", function.get("input")))
+        yield Part("tool_call", _arguments(arguments), str(function.get("name", "")))
 
 
 def _parts(value: Json) -> Iterator[Part]:
@@ -213,20 +212,20 @@ def _item(item: Mapping[str, Json]) -> Part:
 
 
 def _thought(item: Mapping[str, Json]) -> Part:
-    inner = item.get("reasoningContent", item)
+    inner = _inside(item, "reasoningContent")
     found = inner.get("thinking") or inner.get("reasoningText") or inner.get("summary") or ""
     said = _plain(found or inner.get("content") or "")
     return Part("thinking", said, None if said else "hidden by the provider")
 
 
 def _called(item: Mapping[str, Json]) -> Part:
-    inner = item.get("toolUse") or item.get("functionCall") or item.get("function_call") or item
+    inner = _inside(item, "toolUse", "functionCall", "function_call")
     arguments = inner.get("input", inner.get("args", inner.get("arguments")))
     return Part("tool_call", _arguments(arguments), str(inner.get("name", "")))
 
 
 def _result(item: Mapping[str, Json]) -> Part:
-    inner = item.get("toolResult") or item.get("functionResponse") or item
+    inner = _inside(item, "toolResult", "functionResponse")
     value = inner.get("content", inner.get("output", inner.get("response", "")))
     name = (
         inner.get("name")
@@ -323,16 +322,10 @@ def _arguments(value: Json) -> str:
 
 def _tools(tools: Json) -> dict[str, str]:
     found: dict[str, str] = {}
-    for tool in tools if isinstance(tools, list) else ():
-        if not isinstance(tool, dict):
-            continue
+    for tool in _list(tools):
         declared = tool.get("functionDeclarations") or tool.get("function_declarations") or [tool]
-        for each in declared if isinstance(declared, list) else ():
-            inner = (
-                each.get("function") or each.get("toolSpec") or each
-                if isinstance(each, dict)
-                else {}
-            )
+        for each in _list(declared):
+            inner = _inside(each, "function", "toolSpec")
             name = inner.get("name") or inner.get("type") or f"tool {len(found) + 1}"
             found[str(name)] = _json(each)
     return found
@@ -340,8 +333,7 @@ def _tools(tools: Json) -> dict[str, str]:
 
 def _of_choices(document: Mapping[str, Json]) -> Iterator[Message]:
     for choice in _list(document.get("choices")):
-        message = choice.get("message") or choice
-        yield Message("assistant", list(_parts_of_turn(message)))
+        yield Message("assistant", list(_parts_of_turn(_inside(choice, "message"))))
 
 
 def _of_output(document: Mapping[str, Json]) -> Iterator[Message]:
@@ -372,6 +364,11 @@ def _of_message(document: Mapping[str, Json]) -> Iterator[Message]:
 
 
 _ANSWERS = (_of_choices, _of_output, _of_content, _of_candidates, _of_message)
+
+
+def _inside(item: Mapping[str, Json], *names: str) -> Mapping[str, Json]:
+    """Return the object that one of these keys holds; the item itself where none does."""
+    return next((item[name] for name in names if isinstance(item.get(name), dict)), item)
 
 
 def _list(value: Json) -> list[dict[str, Json]]:

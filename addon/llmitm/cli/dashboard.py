@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import signal
 import sys
 
 from llmitm.cli.options import add_port
@@ -57,7 +58,16 @@ async def _serve(arguments: argparse.Namespace) -> int:
         if not arguments.no_open:
             await asyncio.to_thread(webbrowser.open, dashboard.url)
         try:
-            await asyncio.Event().wait()
+            await _ended()
         finally:
             server.stop()
     return 0
+
+
+async def _ended() -> None:
+    """Wait until somebody wants it to end."""
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(sign, ended.set)
+    await ended.wait()

@@ -30,9 +30,22 @@ def announced(home: Home, port: int) -> Iterator[None]:
 
 
 def ports(home: Home) -> frozenset[int]:
-    """Return the ports on which dashboards listen, or listened when they were killed."""
+    """Return the ports on which dashboards listen."""
     try:
         names = [each.name for each in _folder(home).iterdir()]
     except OSError:
         return frozenset()
-    return frozenset(int(name) for name in names if name.isdecimal())
+    return frozenset(
+        int(name) for name in names if name.isdecimal() and _runs(_folder(home) / name)
+    )
+
+
+def _runs(file: Path) -> bool:
+    """Whether the process that listens is still there: one that was killed has left its file."""
+    try:
+        os.kill(int(file.read_text()), 0)
+    except PermissionError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return True

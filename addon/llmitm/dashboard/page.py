@@ -82,6 +82,8 @@ class Shown:
     """The page's own where None."""
     template: str | None = None
     """The page's own where None."""
+    ranged: bool = True
+    """False where the time does not matter: one call, one run."""
     kept: Mapping[str, str] = field(default_factory=dict)
     """Parameters of the page that go on when the filters change."""
 

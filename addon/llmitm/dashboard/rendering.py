@@ -47,6 +47,7 @@ def templates() -> Environment:
         "moment": times.moment,
         "ago": times.ago,
         "day": times.day,
+        "length_of": times.length,
     }
     environment.globals |= {
         "share": output.share,

@@ -69,9 +69,7 @@ class Handler(web.RequestHandler):
 
     @override
     def set_default_headers(self) -> None:
-        for name, value in security.HEADERS.items():
-            self.set_header(name, value)
-        self.clear_header("Server")
+        _secure(self)
 
     @override
     def prepare(self) -> Awaitable[None] | None:
@@ -264,6 +262,7 @@ class _Answer:
                 "title": shown.title or view.page.title,
                 "command": shown.command,
                 "kept": shown.kept,
+                "ranged": shown.ranged,
                 "statements": self._statements,
                 "milliseconds": (time.perf_counter() - self._started) * 1000,
             },
@@ -342,6 +341,12 @@ class ThemeHandler(Handler):
         self.redirect(security.own_path(self.get_body_argument("back", "/")), status=303)
 
 
+def _secure(handler: web.RequestHandler) -> None:
+    for name, value in security.HEADERS.items():
+        handler.set_header(name, value)
+    handler.clear_header("Server")
+
+
 class StaticHandler(web.StaticFileHandler):
     """Style and script: the same for everybody, yet with the headers of all answers."""
 
@@ -356,11 +361,12 @@ class StaticHandler(web.StaticFileHandler):
             raise web.HTTPError(421)
 
     @override
+    def set_default_headers(self) -> None:
+        _secure(self)
+
+    @override
     def set_extra_headers(self, path: str) -> None:
-        for name, value in security.HEADERS.items():
-            self.set_header(name, value)
         self.set_header("Cache-Control", "no-cache")
-        self.clear_header("Server")
 
 
 def application(dashboard: Dashboard) -> web.Application:
@@ -398,4 +404,19 @@ async def serve(
     dashboard = Dashboard(home, sockets[0].getsockname()[1], read_only)
     server = HTTPServer(application(dashboard), max_body_size=_FORM_BYTES)
     server.add_sockets(sockets)
+    dashboard.threads.submit(_prepare, home)
     return dashboard, server
+
+
+def _prepare(home: Home) -> None:
+    """Read what takes long to read before anybody asks for it."""
+    from llmitm import pricing  # noqa: F401  (takes a second to import)
+    from llmitm.dashboard.prices import price_table
+    from llmitm.dashboard.rendering import templates
+
+    for name in templates().list_templates():
+        templates().get_template(name)
+    try:
+        price_table(home)
+    except LlmitmError as error:  # who looks at a price will see it too
+        log.warning("%s", error)

@@ -39,3 +39,17 @@ def span(milliseconds: float) -> str:
         if seconds < most:
             return f"{seconds / unit:.0f} {name}"
     raise AssertionError("the last step has no end")
+
+
+def length(milliseconds: float) -> str:
+    """Return a length of time: `0.85s`, `46s`, `3m 06s`, `2h 05m`, `3d 04h`."""
+    seconds = milliseconds / 1000
+    if seconds < 10:
+        return f"{seconds:.2f}s"
+    if seconds < 100:
+        return f"{seconds:.0f}s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 100:
+        return f"{minutes}m {rest:02}s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h {minutes:02}m" if hours < 48 else f"{hours // 24}d {hours % 24:02}h"

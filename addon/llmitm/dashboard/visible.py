@@ -10,9 +10,43 @@ _MARKED = re.compile(
     "\ud800-\udfff\U000e0000-\U000e007f]"
 )
 """Controls but tab and line feed, marks of direction, what has no width, halves of a pair, tags."""
-_PICTURES = 0x2400
-_DELETE = 0x7F
+_CONTROLS = [
+    "NUL",
+    "SOH",
+    "STX",
+    "ETX",
+    "EOT",
+    "ENQ",
+    "ACK",
+    "BEL",
+    "BS",
+    "TAB",
+    "LF",
+    "VT",
+    "FF",
+    "CR",
+    "SO",
+    "SI",
+    "DLE",
+    "DC1",
+    "DC2",
+    "DC3",
+    "DC4",
+    "NAK",
+    "SYN",
+    "ETB",
+    "CAN",
+    "EM",
+    "SUB",
+    "ESC",
+    "FS",
+    "GS",
+    "RS",
+    "US",
+]
 _NAMES = {
+    **{chr(code): name for code, name in enumerate(_CONTROLS)},
+    "\x7f": "DEL",
     "\u200b": "ZWSP",
     "\u200c": "ZWNJ",
     "\u200d": "ZWJ",
@@ -33,7 +67,7 @@ _NAMES = {
 
 
 def visible(text: str) -> str:
-    """Return a text with each sign that hides, turns or controls something as a mark, such as `␛` or `⟨RLO⟩`."""
+    """Return a text with each sign that hides, turns or controls something as a mark, such as `⟨ESC⟩` or `⟨RLO⟩`."""
     if not _MARKED.search(text):
         return text
     return _MARKED.sub(_mark, text.replace("\r\n", "\n"))
@@ -43,12 +77,7 @@ def _mark(match: re.Match[str]) -> str:
     sign = match[0]
     if sign == "\u200d" and _joins(match):
         return sign
-    code = ord(sign)
-    if code < 0x20:
-        return chr(_PICTURES + code)
-    if code == _DELETE:
-        return "␡"
-    return f"⟨{_NAMES.get(sign, f'U+{code:04X}')}⟩"
+    return f"⟨{_NAMES.get(sign, f'U+{ord(sign):04X}')}⟩"
 
 
 def _joins(match: re.Match[str]) -> bool:

@@ -68,7 +68,10 @@ def stacks(
         aria_label=title,
     )
     every = max(1, -(-len(slots) // _LABELS))
-    labels = together(element("span", slot.label) for slot in slots[::every])
+    labels = together(
+        element("span", slot.label if number % every == 0 else "")
+        for number, slot in enumerate(slots)
+    )
     scale = together(element("span", shown(value)) for value in (most, most / 2, 0))
     return element(
         "figure",
@@ -76,7 +79,7 @@ def stacks(
             "div",
             element("div", scale, class_="y", aria_hidden="true"),
             drawing,
-            element("div", labels, class_="x", aria_hidden="true"),
+            element("div", labels, class_="x slots", aria_hidden="true"),
             class_="plot",
         ),
         _legend(series, shown) if legend else Markup(""),

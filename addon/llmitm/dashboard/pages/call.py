@@ -82,6 +82,7 @@ def show(view: View) -> Shown:
         f"llmitm show {identity}{option}",
         f"{call['model'] or call['operation']} {identity[-6:]}",
         "call.html",
+        ranged=False,
     )
 
 
@@ -138,12 +139,13 @@ def _changes(view: View, call: Record, bodies: _Bodies) -> Mapping[str, object]:
 
 def _cost(view: View, call: Record, bodies: _Bodies) -> Mapping[str, object]:
     from llmitm import pricing
-    from llmitm_pricing import Cost, PriceTable
+    from llmitm.dashboard.prices import price_table
+    from llmitm_pricing import Cost
 
     basis = view.log.basis(call["key"])
     working = None
     if basis is not None and basis.free is None:
-        working = pricing.work_out(basis, PriceTable.load(own=view.home.prices))
+        working = pricing.work_out(basis, price_table(view.home))
     cost = working if isinstance(working, Cost) else None
     named = call["provider_cost_nanousd"]
     return {

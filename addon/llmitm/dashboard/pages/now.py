@@ -68,14 +68,14 @@ def _tiles(view: View, cube: Cube, past: Sums | None, times: Times) -> list[Mapp
 
     error_rate = total.errors / total.calls if total.calls else None
     past_rate = past.errors / past.calls if past and past.calls else None
-    unpriced = f" · {count(total.unpriced)} unpriced" if total.unpriced else ""
     each = f"{money(total.cost_nanousd // total.calls)} a call" if total.calls else ""
+    unpriced = f"{count(total.unpriced)} calls unpriced"
     return [
         {
             "name": "spend",
             "value": spent(total) if total.calls else money(0),
             "link": calls,
-            "under": each + unpriced,
+            "under": unpriced if total.unpriced else each,
             "spark": cube.over_time(lambda sums: sums.cost_nanousd),
             "change": against("cost_nanousd"),
             "good": "down",
@@ -93,7 +93,7 @@ def _tiles(view: View, cube: Cube, past: Sums | None, times: Times) -> list[Mapp
             "name": "tokens in",
             "value": count(total.input_tokens),
             "link": calls,
-            "under": f"{share(total.cached_input_tokens, total.input_tokens)} cached by the provider",
+            "under": f"{share(total.cached_input_tokens, total.input_tokens)} cached",
             "spark": cube.over_time(lambda sums: sums.input_tokens),
             "change": against("input_tokens"),
             "good": "neither",
@@ -118,10 +118,10 @@ def _tiles(view: View, cube: Cube, past: Sums | None, times: Times) -> list[Mapp
             "good": "down",
         },
         {
-            "name": "out of the cache",
+            "name": "our cache",
             "value": money(total.saved_nanousd),
             "link": calls,
-            "under": f"{count(total.cache_hits)} calls saved",
+            "under": f"{count(total.cache_hits)} hits",
             "spark": cube.over_time(lambda sums: sums.saved_nanousd),
             "change": against("saved_nanousd"),
             "good": "up",
@@ -130,13 +130,13 @@ def _tiles(view: View, cube: Cube, past: Sums | None, times: Times) -> list[Mapp
             "name": "latency p95",
             "value": seconds(times.latency_p95),
             "link": calls,
-            "under": f"p50 {seconds(times.latency_p50)} · latest {count(times.calls)}",
+            "under": f"p50 {seconds(times.latency_p50)}",
             "spark": cube.over_time(lambda sums: sums.latency_ms / sums.calls if sums.calls else 0),
             "change": None,
             "good": "down",
         },
         {
-            "name": "first content p95",
+            "name": "first token p95",
             "value": seconds(times.first_p95),
             "link": calls,
             "under": f"p50 {seconds(times.first_p50)}",

@@ -63,6 +63,8 @@ def _one(view: View) -> Shown:
     for call in calls:
         by_thread.setdefault(call["thread_key"], []).append(call)
     longest = max(by_thread.values(), key=len)
+    # Calls that do not go on from one another are still in the order in which they were made.
+    shown_context = longest if len(longest) > 1 else calls
     question = Question(since=ALL)
     question = question if kind == "thread" else question.narrowed(kind, name)
     content = {
@@ -74,8 +76,8 @@ def _one(view: View) -> Shown:
         "lanes": _lanes(by_thread, group),
         "lanes_left": max(len(by_thread) - _LANES, 0),
         "spend": _spend(calls, group),
-        "context": _context(longest),
-        "context_of": longest[0],
+        "context": _context(shown_context),
+        "longest": shown_context is not calls and len(by_thread) > 1,
         "all_calls": f"/calls{question.query()}" if kind != "thread" else None,
     }
     command = (
@@ -83,7 +85,7 @@ def _one(view: View) -> Shown:
         if kind != "thread"
         else f"llmitm show {name}"
     )
-    return Shown(content, command, f"{kind} {name}", "run.html")
+    return Shown(content, command, f"{kind} {name}", "run.html", ranged=False)
 
 
 def _lanes(by_thread: Mapping[int, Sequence[Record]], group: Record) -> Markup:
@@ -105,7 +107,10 @@ def _lanes(by_thread: Mapping[int, Sequence[Record]], group: Record) -> Markup:
         name = first["session_path"] or f"{first['model'] or first['operation']} · {len(calls)}"
         found.append(Lane(name, f"/runs/thread/{first['id']}", bars))
     return lanes(
-        "Calls over time", found, length, [f"+{seconds(length * part / 4)}" for part in range(5)]
+        "Calls over time",
+        found,
+        length,
+        [f"+{times.length(length * part / 4)}" for part in range(5)],
     )
 
 
@@ -140,7 +145,7 @@ def _spend(calls: Sequence[Record], group: Record) -> Markup:
     for at, amount in points:
         highest = max(highest, amount)
         rising.append((at, highest))
-    labels = [f"+{seconds(length * part / 4)}" for part in range(5)]
+    labels = [f"+{times.length(length * part / 4)}" for part in range(5)]
     return curve(
         "Cost up to each moment", rising, lambda amount: money(round(amount)), labels, steps=True
     )
@@ -163,7 +168,7 @@ def _context(calls: Sequence[Record]) -> Markup:
             "written to it", "c-written", [part(call, "cache_write_tokens") for call in counted]
         ),
         Series(
-            "neither",
+            "uncached",
             "c-new",
             [
                 max(
