@@ -27,7 +27,9 @@ from llmitm_pricing import PriceTable
 
 _BYTES_A_TOKEN = 2
 """Text has about 4, Chinese 3, code not much less than 3; so it is an upper estimate, if no proof."""
-_MEDIA = re.compile(rb"[A-Za-z0-9+/=_-]{4096,}")
+_MEDIA = re.compile(
+    rb'(?:;base64,|"(?:data|bytes|file_data|file|image)"\s*:\s*")([A-Za-z0-9+/=_-]{4096,})'
+)
 _TOKENS_OF_MEDIA = 3_000
 """What a picture is at most, whatever its size in bytes: base64 is not read as text."""
 _USUAL_ANSWER = 4_096

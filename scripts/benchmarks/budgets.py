@@ -100,7 +100,7 @@ async def _whole(home: Home, budgets: tuple[Budget, ...]) -> float:
             await hook(flow)
         rounds.append((time.perf_counter() - started) / _CALLS * 1e6)
         assert all(flow.response is None for flow in flows)
-    keeper.close()
+    keeper.accounts.close()
     return median(rounds)
 
 

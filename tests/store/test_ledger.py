@@ -102,6 +102,16 @@ def record(
     return made
 
 
+def test_a_reservation_becomes_more_if_there_is_more(ledger: Ledger) -> None:
+    found = account(ledger, budget())
+    assert ledger.reserve("a", [(found.id, 1000)], 100, NOW)
+    assert ledger.extend("a", 1000)
+    assert not ledger.extend("a", 1001)
+    assert use(ledger, found) == Use(0, 1000, 0)
+    settle(ledger, "a", 50)
+    assert use(ledger, found) == Use(50, 0, 0)
+
+
 def logged(path: Path, *calls: Finished) -> list[int]:
     writer = Writer(path)
     written = writer.write(calls)

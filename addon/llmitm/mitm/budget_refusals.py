@@ -16,10 +16,11 @@ from llmitm.providers.dialects import by_name
 ERROR_TYPE = "budget_exceeded"
 
 
-def refuse(flow: http.HTTPFlow, flight: Flight, message: str) -> None:
-    """Answer a call that does not go out."""
+def refuse(flow: http.HTTPFlow, flight: Flight, message: str, program: str | None = None) -> None:
+    """Answer a call that does not go out; `program` is who made it, where that is known."""
     exchange, dialect = flight.exchange, flight.endpoint.dialect
-    error = quota_error(dialect, header(exchange.request_headers, "user-agent"))
+    agent = header(exchange.request_headers, "user-agent")
+    error = quota_error(dialect, agent, program)
     body = (
         by_name(dialect).error(error.status, error.type, message)
         if dialect

@@ -39,14 +39,17 @@ _BY_CLIENT: Mapping[tuple[str, str], QuotaError] = {
     ("opencode/", "openai"): QuotaError(402, "insufficient_quota"),
     ("opencode/", "anthropic"): QuotaError(402, "billing_error"),
     ("qwencode/", "openai"): QuotaError(402, "insufficient_quota"),
+    # It has the user agent of the library that it calls with.
+    ("aider", "openai"): QuotaError(400, "insufficient_quota"),
 }
 """By the beginning of the user agent, in lower case, and of the dialect's name."""
 
 
-def quota_error(dialect: str | None, client: str | None) -> QuotaError:
-    """Return what stops a client."""
-    spoken, program = dialect or "", (client or "").lower()
+def quota_error(dialect: str | None, client: str | None, program: str | None = None) -> QuotaError:
+    """Return what stops a client, by its user agent, or by the program that it is."""
+    spoken, agent = dialect or "", (client or "").lower()
     for (beginning, name), error in _BY_CLIENT.items():
-        if program.startswith(beginning) and spoken.startswith(name):
+        is_it = agent.startswith(beginning) or (program or "").lower() == beginning.rstrip("/")
+        if is_it and spoken.startswith(name):
             return error
     return next((e for name, e in _BY_DIALECT.items() if spoken.startswith(name)), _OPENAI)
