@@ -55,9 +55,8 @@ def _of(log: Reader, wanted: Filter, provider: str, model: str) -> Speeds:
         for latency, first, tokens in rows
         if first is not None and tokens and latency - first > _STREAMED_MS
     )
-    return Speeds(
-        len(rows),
-        *quantiles(latencies, (0.5, 0.95)),
-        *quantiles(firsts, (0.5, 0.95)),
-        rates[len(rates) // 2] if rates else None,
-    )
+    rate = rates[len(rates) // 2] if rates else None
+    shares = (0.5, 0.95)
+    latency_p50, latency_p95 = quantiles(latencies, shares)
+    first_p50, first_p95 = quantiles(firsts, shares)
+    return Speeds(len(rows), latency_p50, latency_p95, first_p50, first_p95, rate)

@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,8 +21,10 @@ from llmitm.money import nano
 from llmitm.store.reader import Record, reading
 from llmitm_pricing import PriceTable
 
-_NOTE = "token counts are those of the model that answered; another one counts and writes otherwise"
-_TIER_NOTE = "a tier that a model has no price for leaves its calls out; slower tiers answer later, or the next day"
+type Step = Sequence[tuple[Record, Basis | None]]
+
+NOTE = "token counts are those of the model that answered; another one counts and writes otherwise"
+TIER_NOTE = "a tier that a model has no price for leaves its calls out; slower tiers answer later, or the next day"
 _CACHE_NOTE = "only what was asked word by word the same; our cache may find more"
 _NO_BASIS = "the call does not tell all that its price rests on"
 _UNPRICED = "what it cost is not known"
@@ -39,7 +41,7 @@ _COLUMNS = (
 
 
 @dataclass(slots=True)
-class _Comparison:
+class Comparison:
     """What calls cost, and would have cost. Calls that lack one of the two are left out of both."""
 
     calls: int = 0
@@ -56,7 +58,7 @@ class _Comparison:
         """What the other model would have cost more."""
         return self.then_nanousd - self.now_nanousd
 
-    def add(self, other: _Comparison) -> None:
+    def add(self, other: Comparison) -> None:
         """Add another one to it."""
         self.calls += other.calls
         self.hits += other.hits
@@ -78,27 +80,68 @@ def run(arguments: argparse.Namespace) -> int:
     with prices(check=True) as price_table, reading(home().database) as log:
         provider = None
         if arguments.target:
-            provider = _provider(price_table, arguments.target, arguments.target_provider)
-        compared: dict[tuple[str, str], _Comparison] = defaultdict(_Comparison)
+            provider = provider_of(price_table, arguments.target, arguments.target_provider)
         bases = log.bases(wanted(arguments))
         with progress(len(bases), "pricing") as advance:
-            for step in bases.steps():
-                for call, basis in step:
-                    comparison = compared[call["provider"], call["model"] or ""]
-                    if basis is not None:
-                        basis = _otherwise(basis, provider, arguments.target, arguments.tier)
-                    _compare(comparison, call, basis, price_table)
-                advance(len(step))
+            compared = compare(
+                _told(bases.steps(), advance),
+                price_table,
+                provider,
+                arguments.target,
+                arguments.tier,
+            )
     where = f"{provider}/{arguments.target}" if provider else "the same models"
     title = f"on {where}" + (f" in the tier {arguments.tier}" if arguments.tier else "")
     asked = {"provider": provider, "model": arguments.target, "tier": arguments.tier}
-    _print_all(arguments, asked, title, _NOTE if provider else _TIER_NOTE, compared)
+    _print_all(arguments, asked, title, NOTE if provider else TIER_NOTE, compared)
     return 0
+
+
+type Compared = dict[tuple[str, str], Comparison]
+"""By provider and model."""
+
+
+def compare(
+    steps: Iterable[Step],
+    price_table: PriceTable,
+    provider: str | None,
+    model: str | None,
+    tier: str | None,
+) -> Compared:
+    """Return what calls cost, and would have cost on another model, in another tier, or both."""
+    compared: Compared = defaultdict(Comparison)
+    for step in steps:
+        for call, basis in step:
+            comparison = compared[call["provider"], call["model"] or ""]
+            if basis is not None:
+                basis = _otherwise(basis, provider, model, tier)
+            _compare(comparison, call, basis, price_table)
+    return compared
+
+
+def in_order(compared: Compared) -> Iterable[tuple[tuple[str, str], Comparison]]:
+    """Return what was compared, the dearest first."""
+    return sorted(compared.items(), key=lambda item: (-item[1].now_nanousd, item[0]))
+
+
+def added(compared: Compared) -> Comparison:
+    """Return what all adds up to."""
+    whole = Comparison()
+    for comparison in compared.values():
+        whole.add(comparison)
+    return whole
+
+
+def _told(steps: Iterable[Step], advance: Callable[[int], None]) -> Iterator[Step]:
+    """Yield steps, and tell how far it is."""
+    for step in steps:
+        yield step
+        advance(len(step))
 
 
 def _cached(arguments: argparse.Namespace) -> int:
     """Print what was asked again while our cache would have had the answer."""
-    compared: dict[tuple[str, str], _Comparison] = defaultdict(_Comparison)
+    compared: Compared = defaultdict(Comparison)
     lifetime = round(arguments.cached.total_seconds() * 1000)
     with reading(home().database) as log:
         for call in log.asked(wanted(arguments), lifetime):
@@ -129,18 +172,16 @@ def _print_all(
     asked: dict[str, Any],
     title: str,
     note: str,
-    compared: dict[tuple[str, str], _Comparison],
+    compared: Compared,
 ) -> None:
-    whole = _Comparison()
-    for comparison in compared.values():
-        whole.add(comparison)
+    whole = added(compared)
     if arguments.json:
         _print_json(asked, note, compared, whole)
     else:
         _print(title, note, compared, whole)
 
 
-def _provider(price_table: PriceTable, model: str, provider: str | None) -> str:
+def provider_of(price_table: PriceTable, model: str, provider: str | None) -> str:
     """Return whose model is meant. Raises `LlmitmError` where nobody's is, or several are."""
     found = [name for name, _ in find(price_table, model, provider)]
     if not found:
@@ -151,7 +192,7 @@ def _provider(price_table: PriceTable, model: str, provider: str | None) -> str:
 
 
 def _compare(
-    comparison: _Comparison,
+    comparison: Comparison,
     call: Record,
     basis: Basis | None,
     price_table: PriceTable,
@@ -175,12 +216,12 @@ def _compare(
 
 
 def _print(
-    title: str, note: str, compared: dict[tuple[str, str], _Comparison], whole: _Comparison
+    title: str, note: str, compared: Compared, whole: Comparison
 ) -> None:
     hits = bool(whole.hits)
     rows = [
         (f"{provider}/{model or '–'}", *_cells(comparison, hits=hits))
-        for (provider, model), comparison in _in_order(compared)
+        for (provider, model), comparison in in_order(compared)
         if comparison.calls
     ]
     print(f"what was logged, and what it would have cost {title}:", file=sys.stderr)
@@ -191,7 +232,7 @@ def _print(
     print(f"note: {note}", file=sys.stderr)
 
 
-def _cells(comparison: _Comparison, *, hits: bool) -> tuple[str, ...]:
+def _cells(comparison: Comparison, *, hits: bool) -> tuple[str, ...]:
     return (
         count(comparison.calls),
         *((count(comparison.hits),) if hits else ()),
@@ -203,25 +244,19 @@ def _cells(comparison: _Comparison, *, hits: bool) -> tuple[str, ...]:
     )
 
 
-def _percent(comparison: _Comparison) -> float | None:
+def _percent(comparison: Comparison) -> float | None:
     return comparison.more / comparison.now_nanousd * 100 if comparison.now_nanousd else None
-
-
-def _in_order(
-    compared: dict[tuple[str, str], _Comparison],
-) -> Iterable[tuple[tuple[str, str], _Comparison]]:
-    return sorted(compared.items(), key=lambda item: (-item[1].now_nanousd, item[0]))
 
 
 def _print_json(
     asked: dict[str, Any],
     note: str,
-    compared: dict[tuple[str, str], _Comparison],
-    whole: _Comparison,
+    compared: Compared,
+    whole: Comparison,
 ) -> None:
     models = [
         {"provider": name, "model": present or None, **_document(comparison)}
-        for (name, present), comparison in _in_order(compared)
+        for (name, present), comparison in in_order(compared)
     ]
     told = {
         **asked,
@@ -232,7 +267,7 @@ def _print_json(
     print(json.dumps(told, ensure_ascii=False, indent=2))
 
 
-def _document(comparison: _Comparison) -> dict[str, Any]:
+def _document(comparison: Comparison) -> dict[str, Any]:
     return {
         "calls": comparison.calls,
         "hits": comparison.hits,

@@ -41,8 +41,8 @@ def scatter(
     largest = max((point.size for point in points), default=0) or 1
     marks = []
     for point in sorted(points, key=lambda each: -each.size):
-        across = math.log10(max(point.x, 10**least)) - least
-        x = _MARGIN + across / (most - least) * (_WIDTH - 2 * _MARGIN)
+        power = math.log10(max(point.x, 10**least)) - least
+        x = _MARGIN + power / (most - least) * (_WIDTH - 2 * _MARGIN)
         y = _HEIGHT - _MARGIN - point.y / highest * (_HEIGHT - 2 * _MARGIN)
         radius = max(_SMALLEST, _LARGEST * math.sqrt(point.size / largest))
         # The drawing is stretched to the width of the page; a line with round ends stays a circle.

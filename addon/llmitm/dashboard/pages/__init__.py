@@ -17,6 +17,7 @@ _MODULES = (
     "reliability",
     "cache",
     "budgets",
+    "prices",
 )
 
 

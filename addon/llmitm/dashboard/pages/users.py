@@ -142,7 +142,7 @@ def _one(view: View, user: str) -> Shown:
         command,
         f"user {user}",
         "user.html",
-        {name: value for name, value in kept.items() if value},
+        kept={name: value for name, value in kept.items() if value},
     )
 
 
