@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,34 +49,37 @@ class Helped:
     by_client_ok: int
 
 
-def kinds(log: Reader, wanted: Filter) -> list[Kind]:
-    """Return how calls failed, the most frequent first."""
-    rows = _rows(
-        log,
-        wanted,
-        f"SELECT {_KIND} AS kind, outcome, status, count(*), group_concat(DISTINCT provider), max(started_at)"
-        f" FROM {_FAILED} WHERE outcome != 'ok' AND {{}} GROUP BY kind, outcome, status ORDER BY count(*) DESC, kind",
-    )
-    return [
-        Kind(kind or outcome, outcome, status, count, sorted((providers or "").split(",")), last)
-        for kind, outcome, status, count, providers, last in rows
-    ]
-
-
-def over_time(
+def failed(
     log: Reader, wanted: Filter, period: str, *, utc: bool = False
-) -> list[tuple[str, str, int]]:
-    """Return labels of periods, kinds, and how many calls failed so."""
+) -> list[tuple[str, Kind]]:
+    """Return labels of periods, and how calls of each failed at each provider."""
     label, _ = sums.column(period, "" if utc else ", 'localtime'")
     return [
-        (label, kind or "no answer", count)
-        for label, kind, count in _rows(
+        (label, Kind(kind or "no answer", outcome, status, count, (provider,), last))
+        for label, kind, outcome, status, provider, count, last in _rows(
             log,
             wanted,
-            f"SELECT {label} AS label, {_KIND} AS kind, count(*) FROM {_FAILED}"
-            f" WHERE outcome != 'ok' AND {{}} GROUP BY label, kind",
+            f"SELECT {label} AS label, {_KIND} AS kind, outcome, status, provider, count(*), max(started_at)"
+            f" FROM {_FAILED} WHERE outcome != 'ok' AND {{}} GROUP BY label, kind, outcome, status, provider",
         )
     ]
+
+
+def kinds(rows: Iterable[Kind]) -> list[Kind]:
+    """Return how calls failed at any time, the most frequent first."""
+    found: dict[tuple[str, str, int | None], list[Kind]] = defaultdict(list)
+    for row in rows:
+        found[row.name, row.outcome, row.status].append(row)
+    together = [
+        Kind(
+            *name,
+            sum(row.calls for row in some),
+            sorted({provider for row in some for provider in row.providers}),
+            max(row.last_at for row in some),
+        )
+        for name, some in found.items()
+    ]
+    return sorted(together, key=lambda kind: (-kind.calls, kind.name))
 
 
 def helped(log: Reader, wanted: Filter) -> Helped:

@@ -9,7 +9,7 @@ from llmitm.store import filters, sums
 from llmitm.store.filters import Filter
 from llmitm.store.reader import Reader
 
-MOST_LOOKED_AT = 20_000
+MOST_LOOKED_AT = 10_000
 """Calls that are put in order by more than one property, the latest: no roll-up knows those."""
 _PROPERTY = "property:"
 

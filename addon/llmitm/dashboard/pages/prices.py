@@ -83,7 +83,7 @@ def _compared(
     model, tier = target["model_there"] or None, target["tier"] or None
     provider = None
     if model is not None:
-        provider = whatif.provider_of(table, model, target["provider_there"] or None)
+        provider = whatif.provider_of(table, model, _whose(table, log, target))
     wanted, is_cut = bounded.latest(log, view.question.filter(), _MOST_PRICED)
     found = whatif.compare(log.bases(wanted).steps(), table, provider, model, tier)
     whole = whatif.added(found)
@@ -109,6 +109,15 @@ def _compared(
         "most": _MOST_PRICED,
         "note": whatif.NOTE if model else whatif.TIER_NOTE,
     }
+
+
+def _whose(table: PriceTable, log: Reader, target: Mapping[str, str]) -> str | None:
+    """Return whose model is meant: who is named, else the one of several that calls go to."""
+    if target["provider_there"]:
+        return target["provider_there"]
+    seen = {provider for provider, _ in log.models()}
+    found = [name for name, _ in find(table, target["model_there"], None) if name in seen]
+    return found[0] if len(found) == 1 else None
 
 
 def _figures(each: whatif.Comparison) -> Mapping[str, object]:

@@ -15,11 +15,14 @@ from llmitm.dashboard.charts.colours import colour
 from llmitm.dashboard.charts.stacks import Series, Slot, stacks
 from llmitm.dashboard.page import Page, Shown, View
 from llmitm.dashboard.rows import shown
-from llmitm.store import charts, failures
+from llmitm.store import bounded, charts, failures
 from llmitm.store.failures import Helped, Kind
+from llmitm.store.filters import Filter
 from llmitm.store.reader import Record, Sums
 
 _LATEST = 10
+_MOST_FAILED = 10_000
+"""Failed calls that are looked at, the latest; where there are more, the page begins later."""
 _DRAWN = 7
 _MOST_ROWS = 20
 _REST = "everything else"
@@ -29,14 +32,15 @@ _LITTLE = 0.1
 
 def show(view: View) -> Shown:
     """Return the page."""
-    log, wanted = view.log, view.question.filter()
-    kinds = failures.kinds(log, wanted)
+    log, asked = view.log, view.question.filter()
+    narrowed, is_cut = bounded.latest(log, replace(asked, errors=True), _MOST_FAILED)
+    wanted = replace(asked, since=narrowed.since)
+    chart, period, possible, kinds = _chart(view, wanted)
     helped = failures.helped(log, wanted)
     total = spending.added(log.sums(wanted, ["provider"]))
     throttled = log.throttling(wanted, ["provider", "model"])
     losses = log.losses()
     failed = charts.page(log, replace(wanted, errors=True), _LATEST)[:_LATEST]
-    chart, period, possible = _chart(view, kinds)
     kept = {"every": view.argument("every")}
     content = {
         "tiles": _tiles(view, total, kinds, helped, throttled, losses),
@@ -57,6 +61,8 @@ def show(view: View) -> Shown:
         ],
         "limits": [_limit(each) for each in log.limits(wanted, view.now.timestamp())][:_MOST_ROWS],
         "losses": losses,
+        "since": wanted.since if is_cut else None,
+        "most": _MOST_FAILED,
         "latest": shown(failed),
         "chart_kept": {name: value for name, value in kept.items() if value},
     }
@@ -149,9 +155,9 @@ def _limit(record: Record) -> Mapping[str, object]:
 
 
 def _chart(
-    view: View, kinds: Sequence[Kind]
-) -> tuple[Markup, periods.Period, list[periods.Period]]:
-    log, wanted = view.log, view.question.filter()
+    view: View, wanted: Filter
+) -> tuple[Markup, periods.Period, list[periods.Period], Sequence[Kind]]:
+    log = view.log
     since, until = charts.bounds(wanted, charts.first_hour(log), view.now)
     possible = periods.possible(since, until)
     chosen = view.argument("every")
@@ -160,15 +166,17 @@ def _chart(
     )
     stretches = list(periods.stretches(since, until, period, utc=False))
     numbers = {stretch.start: number for number, stretch in enumerate(stretches)}
+    failed = failures.failed(log, wanted, periods.summed(period))
+    kinds = failures.kinds(kind for _, kind in failed)
     totals: dict[str, int] = defaultdict(int)
     for kind in kinds:
         totals[kind.name] += kind.calls
     names = sorted(totals, key=lambda name: (-totals[name], name))[:_DRAWN]
     amounts = {name: [0.0] * len(stretches) for name in (*names, _REST)}
-    for label, name, number in failures.over_time(log, wanted, periods.summed(period)):
+    for label, kind in failed:
         at = numbers.get(periods.parsed(label, period, utc=False))
         if at is not None:
-            amounts[name if name in amounts else _REST][at] += number
+            amounts[kind.name if kind.name in amounts else _REST][at] += kind.calls
     series = [Series(name, colour(rank), amounts[name]) for rank, name in enumerate(names)]
     if any(amounts[_REST]):
         series.append(Series(_REST, "c-rest", amounts[_REST]))
@@ -183,7 +191,7 @@ def _chart(
         for each in stretches
     ]
     drawn = stacks("Failed calls by kind", slots, series, lambda amount: count(round(amount)))
-    return drawn, period, possible
+    return drawn, period, possible, kinds
 
 
 PAGE = Page("reliability", "Reliability", "e", show)
