@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import tzinfo
+from decimal import Decimal
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
+from llmitm.money import dollars
 from llmitm.policy import budget_words
 from llmitm.policy.budget_words import State
 from llmitm.policy.budgets import Budget, Held, merged
@@ -57,6 +59,11 @@ def states(
             if budget.each is None or value or use.spent or use.reserved:
                 found.append(State(Held(budget, value), *use, window))
     return found
+
+
+def use(states: Sequence[State]) -> dict[str, tuple[Decimal, Decimal]]:
+    """Return what is spent of each account, and its limit, in USD."""
+    return {state.name: (dollars(state.spent), dollars(state.limit)) for state in states}
 
 
 def outlook(ledger: Ledger, state: State, now: float) -> str | None:
