@@ -7,8 +7,9 @@ import logging
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from decimal import Decimal
 
 from llmitm import budget_book, budgeting
 from llmitm.budgeting import Outputs
@@ -18,6 +19,7 @@ from llmitm.home import Home
 from llmitm.mitm.flights import Flight
 from llmitm.mitm.guard import guarded, note_fault
 from llmitm.mitm.warned import Warned
+from llmitm.money import dollars
 from llmitm.policy import budget_words
 from llmitm.policy.budget_words import State
 from llmitm.policy.budgets import Budgets, Held
@@ -171,10 +173,21 @@ class BudgetAccounts:
         log.warning("llmitm: %s", budget_words.warning(state, crossing.percent, told))
 
     def budget_use(self) -> list[State]:
-        """Return all accounts that are in use, for alerts. For threads."""
+        """Return all accounts that are in use. For threads; may take a while."""
         if self._ledger is None:
             return []
         return budget_book.states(self._ledger, self._budgets.defined, self.clock(), self.zone)
+
+    def use_in_usd(self) -> Mapping[str, tuple[Decimal, Decimal]]:
+        """Return of each budget what is spent and its limit, for alerts; of several accounts the fullest."""
+        found: dict[str, State] = {}
+        for state in self.budget_use():
+            name = state.held.budget.name
+            if name not in found or found[name].spent < state.spent:
+                found[name] = state
+        return {
+            name: (dollars(state.spent), state.held.budget.limit) for name, state in found.items()
+        }
 
     def close(self) -> None:
         """Close the accounts, when the log has been written out."""

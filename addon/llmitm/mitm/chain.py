@@ -60,7 +60,7 @@ def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = Fal
     )
     allowances = Allowances(AllowanceFile(home.allowances), lambda: read.prices)
 
-    alerts = AlertRunner(home, settings)
+    alerts = AlertRunner(home, settings, lambda: budgets.accounts.use_in_usd())
     governing = Governing(settings.governor) if settings.governor.enabled else None
 
     def recorded(batch: Sequence[Finished]) -> None:
