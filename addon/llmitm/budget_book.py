@@ -62,8 +62,13 @@ def states(
 
 
 def use(states: Sequence[State]) -> dict[str, tuple[Decimal, Decimal]]:
-    """Return what is spent of each account, and its limit, in USD."""
-    return {state.name: (dollars(state.spent), dollars(state.limit)) for state in states}
+    """Return what is spent of each budget and its limit, in USD; of several accounts the fullest."""
+    found: dict[str, State] = {}
+    for state in states:
+        name = state.held.budget.name
+        if name not in found or found[name].spent < state.spent:
+            found[name] = state
+    return {name: (dollars(state.spent), dollars(state.limit)) for name, state in found.items()}
 
 
 def outlook(ledger: Ledger, state: State, now: float) -> str | None:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from llmitm import budget_book
 from llmitm.alerts.runner import AlertRunner
 from llmitm.answers.store import AnswerStore
 from llmitm.calls import Finished
@@ -71,7 +70,7 @@ def made(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool) -> Pa
     budgets = BudgetKeeper(home, settings, lambda: read.prices, retarget)
     allowances = Allowances(AllowanceFile(home.allowances), lambda: read.prices)
     governing = Governing(settings.governor) if settings.governor.enabled else None
-    alerts = AlertRunner(home, settings, lambda: budget_book.use(budgets.accounts.budget_use()))
+    alerts = AlertRunner(home, settings, budgets.accounts.use_in_usd)
 
     def recorded(batch: Sequence[Finished]) -> None:
         """Tell all who wait for calls to be in the log. Runs on the recorder's thread."""
