@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from llmitm.alerts.runner import measure
+from llmitm.alerts.runner import BudgetUse, measure
 from llmitm.errors import LlmitmError
 from llmitm.home import Home
 from llmitm.policy.alert_conditions import Condition, shown
@@ -39,7 +39,11 @@ class Standing:
 
 
 def standings(
-    place: Home, settings: Settings, reader: Reader | None, now: float
+    place: Home,
+    settings: Settings,
+    reader: Reader | None,
+    now: float,
+    budget_use: BudgetUse | None = None,
 ) -> list[Standing]:
     """Return how all alerts stand. Raises `sqlite3.Error`, `OSError`."""
     file = AlertFile(place.alerts) if place.alerts.exists() else None
@@ -55,7 +59,7 @@ def standings(
                 to=alert.to,
                 since=min((each.since for each in firing.values()), default=None),
                 groups=tuple(dict(zip(condition.by, group, strict=True)) for group in firing),
-                value=_value(condition, reader, now),
+                value=_value(condition, reader, now, budget_use),
                 is_muted=name in mutes,
                 muted_until=mutes.get(name),
             )
@@ -83,10 +87,12 @@ def _require(settings: Settings, name: str) -> None:
         raise LlmitmError(f"there is no alert {name!r}; there is {known}")
 
 
-def _value(condition: Condition, reader: Reader | None, now: float) -> Decimal | None:
+def _value(
+    condition: Condition, reader: Reader | None, now: float, budget_use: BudgetUse | None
+) -> Decimal | None:
     at = datetime.fromtimestamp(now, UTC).astimezone()
     window = None if condition.window is None else condition.window.bounds(at)
-    measured = measure(condition, reader, window, None) or ()
+    measured = measure(condition, reader, window, budget_use) or ()
     values = [each.value for each in measured if each.value is not None]
     if not values:
         return None

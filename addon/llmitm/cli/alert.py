@@ -76,6 +76,7 @@ def _loaded() -> tuple[Home, Settings]:
 
 def _ls(arguments: argparse.Namespace) -> int:
     from llmitm.alerts.standing import standings
+    from llmitm.cli.budget.common import budget_use
     from llmitm.errors import StoreError
     from llmitm.store.reader import Reader
 
@@ -84,7 +85,7 @@ def _ls(arguments: argparse.Namespace) -> int:
         reader: Reader | None = Reader(place.database)
     except StoreError:
         reader = None
-    found = standings(place, settings, reader, time.time())
+    found = standings(place, settings, reader, time.time(), budget_use)
     if reader is not None:
         reader.close()
     records = [_standing(each) for each in found]
