@@ -270,7 +270,7 @@ class _Answer:
 
     def _open(self) -> Reader:
         reader = self._opened()
-        connection = reader.db.conn
+        connection = reader.connection
         connection.set_trace_callback(self._note)
         connection.set_progress_handler(self._is_late, _INSTRUCTIONS)
         return reader

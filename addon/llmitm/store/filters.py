@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from fnmatch import fnmatchcase
@@ -86,7 +86,10 @@ def _drivers(
 ) -> Iterator[_Driver]:
     """Yield searches that together find everything. `names` are the models that are wanted."""
     if wanted.text is not None:
-        keys = search.calls(connection, wanted.text, max(limit * 20, 1_000))
+        # Where nothing else is asked for but a time, the latest ones with the words are what is wanted.
+        alone = replace(wanted, text=None, since=None) == Filter()
+        most = limit + 1_000 if alone else max(limit * 20, 1_000)
+        keys = search.calls(connection, wanted.text, most)
         for start in range(0, len(keys), 500):
             some = keys[start : start + 500]
             yield "calls", [among("key", some)], list(some), _TIME

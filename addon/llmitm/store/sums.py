@@ -117,10 +117,14 @@ def sums(
     return [Sums(tuple(map(str, row[: len(by)])), *row[len(by) :]) for row in rows]
 
 
-def where(connection: sqlite3.Connection, wanted: Filter) -> tuple[str, Values]:
-    """Return SQL for all conditions of a filter."""
-    conditions, values = filters.conditions(replace(wanted, properties={}))
-    for name, value in wanted.properties.items():
+def where(
+    connection: sqlite3.Connection, wanted: Filter, *, of_few: bool = False
+) -> tuple[str, Values]:
+    """Return SQL for all conditions of a filter; `of_few` where it is asked of the calls of a short time alone."""
+    # Of few calls, each is asked for its properties; of all, a property is asked for its calls.
+    properties = {} if not of_few else wanted.properties
+    conditions, values = filters.conditions(replace(wanted, properties=properties))
+    for name, value in () if of_few else wanted.properties.items():
         conditions.append(
             "calls.key IN (SELECT call_key FROM properties WHERE name = ? AND value = ?)"
         )
@@ -239,7 +243,7 @@ def _from_calls(
     """Add up calls: all that fit, or those that began between two times (ms)."""
     columns: list[str] = []
     own: Values = []
-    condition, values = where(connection, wanted)
+    condition, values = where(connection, wanted, of_few=between is not None)
     for name in by:
         if name in _PERIODS:
             columns.append(f"strftime('{_PERIODS[name]}', started_at / 1000, 'unixepoch'{zone})")
@@ -249,7 +253,7 @@ def _from_calls(
             columns.append("(SELECT value FROM properties WHERE call_key = calls.key AND name = ?)")
             own.append(name.removeprefix(_PROPERTY))
             # As in the roll-ups: a call without the property is not among them.
-            condition += " AND calls.key IN (SELECT call_key FROM properties WHERE name = ?)"
+            condition += " AND EXISTS (SELECT 1 FROM properties WHERE call_key = calls.key AND name = ?)"
             values += own[-1:]
     table = "calls"
     if between is not None:
