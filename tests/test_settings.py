@@ -57,9 +57,38 @@ def test_reads_what_is_there(home: Home) -> None:
         ("[proxy]\nprt = 1", "proxy.prt is not known; here may stand port, listen"),
         (
             "[proxi]\nport = 1",
-            "proxi is not known; here may stand proxy, log, streams, sockets, cache, callers, defaults, rule, provider",
+            "proxi is not known; here may stand proxy, log, streams, sockets, cache, governor, retries, callers, budgets, budget, defaults, rule, gateway, keys, provider, alert, channel",
         ),
         ("proxy = 3", "proxy = 3: allowed is a table"),
+        (
+            "[governor]\nthen = 'stop'",
+            "governor.then = 'stop': allowed is 'go' or 'refuse'",
+        ),
+        (
+            "[[governor.limit]]\nprovider = 'vllm'",
+            "governor.limit[1] = {'provider': 'vllm'}: allowed is at least one of requests_per_minute",
+        ),
+        (
+            "[[governor.limit]]\nrequests = 3",
+            "governor.limit[1].requests is not known; here may stand provider, model, key, requests_per_minute",
+        ),
+        (
+            "[[governor.limit]]\nat_once = 0",
+            "governor.limit[1].at_once = 0: allowed is greater than or equal to 1",
+        ),
+        (
+            "[defaults]\npriority = 'urgent'",
+            "defaults.priority = 'urgent': allowed is high, normal, low",
+        ),
+        ("[keys]\nopenai = 5", 'keys.openai = …: allowed is a key, or { env = "VARIABLE" }'),
+        ("[keys]\nopenai = ''", "keys.openai = …: allowed is a key"),
+        ("[keys]\nopenai = { file = 'sk-secret' }", "keys.openai = …: allowed is a key"),
+        ("[keys]\nopnai = 'sk-secret'", "keys.opnai is not the name of a provider"),
+        (
+            "[gateway]\nallow = ['llm.example.com']",
+            "gateway.allow[1] = 'llm.example.com': allowed is an origin such as",
+        ),
+        ("[gateway]\nmodels = { fast = 3 }", "gateway.models.fast = 3: allowed is a valid string"),
         (
             "[proxy]\nlisten = 'example.com'",
             "proxy.listen = 'example.com': allowed is an IP address",
@@ -68,6 +97,39 @@ def test_reads_what_is_there(home: Home) -> None:
         ("[log]\nkeep_days = 0", "log.keep_days = 0: allowed is greater than or equal to 1"),
         ("[log]\nredact = ['(']", "log.redact[1] = '(': allowed is a regular expression"),
         ("[[provider]]\nname = 'x'", "provider[1].hosts is missing"),
+        ("[alert.a]\nto = 'desktop'", "alert.a.when is missing"),
+        (
+            "[alert.a]\nwhen = 'spent > 5'\nto = 'desktop'",
+            "alert.a.when = 'spent > 5': allowed is metric",
+        ),
+        ("[alert.a]\nwhen = 'spend > 5'\nto = 'x'", "alert.a.to = 'x': allowed is desktop"),
+        ("[alert.a]\nwhen = 'spend > 5'\nto = []", "alert.a.to = []: allowed is a name such as"),
+        (
+            "[alert.'a b']\nwhen = 'spend > 5'\nto = 'desktop'",
+            "alert.a b: allowed is a name of letters",
+        ),
+        (
+            "[alert.a]\nwhen = 'spend > 5'\nto = 'desktop'\nfor = 1",
+            "alert.a.for is not known; here may stand when, to, resolved",
+        ),
+        ("[channel.x]\nurl = 'SECRET'", "channel.x: kind is missing"),
+        ("[channel.slack]\nkind = 'slack'", "channel.slack: url is missing"),
+        (
+            "[channel.slack]\nurl = { environment = 'SECRET' }",
+            "channel.slack.url = …: allowed is a text, or { env =",
+        ),
+        (
+            "[channel.slack]\nurl = 'x'\npassword = 'SECRET'",
+            "channel.slack: password has no meaning for the kind slack: allowed is url, ca_file",
+        ),
+        (
+            "[channel.email]\nhost = 'h'\nto = 'a'\npassword = 'SECRET'\nsecurity = 'none'",
+            "channel.email = …: allowed is a password only with",
+        ),
+        (
+            "[channel.email]\nhost = 'h'\nport = 0\nto = 'a'",
+            "channel.email.port = …: allowed is greater",
+        ),
         ("[[provider]]\nname = 'x'\nhosts = []", "provider[1].hosts = []: allowed"),
         ("[[provider]]\nname = 'x'\nhosts = ['a b']", "provider[1].hosts[1] = 'a b': allowed"),
         ("[[provider]]\nname = 'X'\nhosts = ['a']", "provider[1].name = 'X': allowed"),
@@ -175,3 +237,32 @@ def test_a_variable_sets_a_default(home: Home) -> None:
     assert defaults.rate_limit.window == 60
     with pytest.raises(SettingsError, match=r"^variable LLMITM_DEFAULTS_RETRIES: defaults.retries"):
         load(home, {"LLMITM_DEFAULTS_RETRIES": "many"})
+
+
+def test_keys_and_the_gateway(home: Home) -> None:
+    text = """
+        [keys]
+        openai = "sk-proj-secret"
+        groq = { env = "MY_GROQ_KEY" }
+        mine = "secret too"
+
+        [gateway]
+        allow = ["https://llm.example.com", "https://api.groq.com"]
+        models = { "claude-*" = "gpt-4o-mini" }
+
+        [[provider]]
+        name = "mine"
+        hosts = ["llm.mine.example"]
+    """
+    settings = parse(home.settings, text)
+    assert settings.keys["openai"].read({}) == "sk-proj-secret"
+    assert settings.keys["groq"].read({"MY_GROQ_KEY": "gsk"}) == "gsk"
+    assert "secret" not in repr(settings)
+    assert settings.gateway.models == {"claude-*": "gpt-4o-mini"}
+    told = {"LLMITM_GATEWAY_ALLOW": '["https://llm.example.com"]'}
+    assert [entry.name for entry in load(home, told).provider] == ["llm-example-com"]
+    # What is allowed and not known is an LLM host from then on.
+    assert [(entry.name, entry.hosts) for entry in settings.provider] == [
+        ("mine", ("llm.mine.example",)),
+        ("llm-example-com", ("https://llm.example.com",)),
+    ]

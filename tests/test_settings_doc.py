@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -11,16 +12,23 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from harness import ROOT
+from llmitm.alerts.entries import AlertEntry, ChannelEntry
 from llmitm.policy import asked
+from llmitm.policy.budgets import Budget
 from llmitm.policy.directives import Directives
+from llmitm.policy.own_limits import OwnLimit
 from llmitm.policy.rules import Rule
 from llmitm.policy.switches import Switches, directives, layer, merged
 from llmitm.providers.hosts import ProviderEntry
 from llmitm.settings import (
+    BudgetSettings,
     CacheSettings,
     CallerSettings,
+    GatewaySettings,
+    GovernorSettings,
     LogSettings,
     ProxySettings,
+    RetrySettings,
     Settings,
     SocketSettings,
     StreamSettings,
@@ -34,16 +42,27 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "streams": StreamSettings,
     "sockets": SocketSettings,
     "cache": CacheSettings,
+    "governor": GovernorSettings,
+    "retries": RetrySettings,
     "callers": CallerSettings,
+    "gateway": GatewaySettings,
+    "budgets": BudgetSettings,
+    "budget": Budget,
     "provider": ProviderEntry,
+    "alert": AlertEntry,
+    "channel": ChannelEntry,
 }
+INNER: dict[str, type[BaseModel]] = {"governor.limit": OwnLimit}
+"""Tables within sections."""
 OPEN: dict[str, type[BaseModel]] = {"defaults": Switches, "rule": Rule}
 """Sections whose keys are open where they are not set."""
 
 
 def text_of(section: str) -> str:
     """Return what stands under a section's heading."""
-    match = re.search(rf"^## `\[+{section}\]+`.*?(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL)
+    match = re.search(
+        rf"^## `\[+{section}(?:\.NAME)?\]+`.*?(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL
+    )
     assert match, f"no heading for [{section}]"
     return match[0]
 
@@ -54,25 +73,29 @@ def documented(section: str) -> dict[str, str]:
 
 
 def default(model: type[BaseModel], key: str) -> str:
-    value = model.model_fields[key].default
+    field = model.model_fields[key]
+    value = field.get_default(call_default_factory=True, validated_data={})
     if value is PydanticUndefined:
         return "required"
     if value is None:
         return "none"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
+    if isinstance(value, dict):
+        return "`{}`" if not value else str(value)
     if isinstance(value, tuple):
-        return "`[" + ", ".join(f'"{each}"' for each in value) + "]`"
+        return "`[" + ", ".join(map(json.dumps, value)) + "]`"
     return f'`"{value}"`' if isinstance(value, str) else f"`{value}`"
 
 
-@pytest.mark.parametrize(("section", "model"), SECTIONS.items())
+@pytest.mark.parametrize(("section", "model"), (SECTIONS | INNER).items())
 def test_every_key_with_its_default(section: str, model: type[BaseModel]) -> None:
     assert documented(section) == {key: default(model, key) for key in model.model_fields}
 
 
 def test_every_section() -> None:
-    assert set(Settings.model_fields) == {*SECTIONS, *OPEN}
+    assert set(Settings.model_fields) == {*SECTIONS, *OPEN, "keys"}
+    assert text_of("keys")
 
 
 def test_every_switch_and_what_holds_without_it() -> None:
@@ -113,5 +136,5 @@ def test_every_header_that_has_a_switch() -> None:
 
 def test_the_examples_can_be_used() -> None:
     for example in re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL):
-        assert set(tomllib.loads(example)) <= {*SECTIONS, *OPEN}
+        assert set(tomllib.loads(example)) <= {*SECTIONS, *OPEN, "keys"}
         assert parse(Path("docs/settings.md"), example) != Settings()

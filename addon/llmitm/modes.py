@@ -10,6 +10,7 @@ from pathlib import Path
 
 from llmitm.errors import SettingsError
 from llmitm.policy.directives import DAY_SECONDS
+from llmitm.policy.switches import Switches
 
 TTL, OFFLINE, RECORD, REPLAY = (
     "LLMITM_CACHE_TTL",
@@ -34,6 +35,12 @@ class Modes:
     """The file into which every call is written."""
     replay: Path | None = None
     """The file from which all answers come."""
+
+    def over(self, defaults: Switches) -> Switches:
+        """Return the defaults of the settings with what is asked here put over them."""
+        if self.ttl is None:
+            return defaults
+        return defaults.model_copy(update={"cache": True, "cache_max_age": self.ttl})
 
 
 def modes(environ: Mapping[str, str] = os.environ) -> Modes:

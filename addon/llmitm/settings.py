@@ -10,16 +10,21 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from llmitm.alerts.entries import AlertEntry, ChannelEntry, check
 from llmitm.errors import SettingsError
 from llmitm.home import Home
 from llmitm.keys import KeySource
+from llmitm.policy.budgets import Budget
+from llmitm.policy.own_limits import OwnLimit
 from llmitm.policy.rules import Rule
 from llmitm.policy.switches import Switches
 from llmitm.providers.dialects import families
@@ -58,6 +63,14 @@ def _key(value: Any) -> KeySource:
     if isinstance(value, dict) and [*value] == ["env"] and isinstance(value["env"], str):
         return KeySource(env=value["env"])
     raise ValueError('a key, or { env = "VARIABLE" }')
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("a time zone such as Europe/Berlin") from None
+    return value
 
 
 Fact = Literal["program", "directory", "repository", "branch", "pid", "arguments"]
@@ -116,6 +129,36 @@ class CacheSettings(_Section):
     """What was not used for longest goes when there is more."""
 
 
+class GovernorSettings(_Section):
+    """Whether calls wait for their turn instead of running into a provider's rate limit."""
+
+    enabled: bool = False
+    longest_wait: Annotated[float, Field(ge=0, le=3_600)] = 60
+    """Seconds."""
+    then: Literal["go", "refuse"] = "go"
+    """What becomes of a call that has waited so long."""
+    limit: tuple[OwnLimit, ...] = ()
+    """Limits of providers that do not tell them."""
+
+
+class RetrySettings(_Section):
+    """Who tries calls again."""
+
+    only_here: bool = False
+    """Tell clients not to try again what was tried again here."""
+
+
+class BudgetSettings(_Section):
+    """What holds for all budgets."""
+
+    time_zone: Annotated[str, AfterValidator(_zone)] | None = None
+    """Whose days and months are counted; without it those of this machine."""
+    answer_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 8_192
+    """What is reserved for the answer of a call that sets no limit, until the model's answers are known."""
+    wait_seconds: Annotated[float, Field(ge=0, le=600)] = 30
+    """How long a call waits for others to be settled that may leave it enough."""
+
+
 class CallerSettings(_Section):
     """What is kept of the programs that make calls on this machine."""
 
@@ -132,6 +175,8 @@ class GatewaySettings(_Section):
     """Names of models (`*` for any characters), and what is asked for instead: a model, `model/provider`."""
     allow: tuple[Annotated[str, AfterValidator(_origin)], ...] = ()
     """Origins beside the LLM hosts that are known to which `Helicone-Target-URL` may lead."""
+    origins: tuple[Annotated[str, AfterValidator(_origin)], ...] = ()
+    """Of web pages that may spend with the keys that are kept here."""
 
 
 class Settings(_Section):
@@ -142,7 +187,12 @@ class Settings(_Section):
     streams: StreamSettings = StreamSettings()
     sockets: SocketSettings = SocketSettings()
     cache: CacheSettings = CacheSettings()
+    governor: GovernorSettings = GovernorSettings()
+    retries: RetrySettings = RetrySettings()
     callers: CallerSettings = CallerSettings()
+    budgets: BudgetSettings = BudgetSettings()
+    budget: tuple[Budget, ...] = ()
+    """What may be spent on the calls that its patterns match."""
     defaults: Switches = Switches()
     """What holds for calls that say nothing else."""
     rule: tuple[Rule, ...] = ()
@@ -152,6 +202,10 @@ class Settings(_Section):
     """API keys, by the name of their provider."""
     provider: tuple[ProviderEntry, ...] = ()
     """LLM hosts of one's own, in the form of `providers.toml`."""
+    alert: dict[str, AlertEntry] = Field(default_factory=dict)
+    """When to send a message, by name."""
+    channel: dict[str, ChannelEntry] = Field(default_factory=dict)
+    """Where messages go, by name."""
 
 
 _SECTIONS: dict[str, type[BaseModel]] = {
@@ -160,11 +214,16 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "streams": StreamSettings,
     "sockets": SocketSettings,
     "cache": CacheSettings,
+    "governor": GovernorSettings,
+    "retries": RetrySettings,
     "callers": CallerSettings,
+    "budgets": BudgetSettings,
     "defaults": Switches,
     "gateway": GatewaySettings,
 }
-_TABLES: dict[str, type[BaseModel]] = {"rule": Rule, "provider": ProviderEntry}
+
+_NAMED: dict[str, type[BaseModel]] = {"alert": AlertEntry, "channel": ChannelEntry}
+_TABLES: dict[str, type[BaseModel]] = {"rule": Rule, "provider": ProviderEntry, "budget": Budget}
 
 
 def load(home: Home, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -189,7 +248,7 @@ def load(home: Home, environ: Mapping[str, str] = os.environ) -> Settings:
                 value = getattr(getattr(single, section), key)
                 changed = getattr(settings, section).model_copy(update={key: value})
                 settings = settings.model_copy(update={section: changed})
-    return settings
+    return _with_allowed(settings)
 
 
 def _as_toml(value: str) -> str:
@@ -211,6 +270,9 @@ def parse(path: Path, text: str) -> Settings:
         settings = Settings.model_validate(_with_tuples(document))
     except ValidationError as error:
         raise SettingsError(_explain(path, error)) from error
+    budgets = [budget.name for budget in settings.budget]
+    if twice := next((name for name in budgets if budgets.count(name) > 1), None):
+        raise SettingsError(f"{path}: budget.name = {twice!r}: allowed is each name once")
     for number, entry in enumerate(settings.provider, 1):
         for family in entry.dialects:
             if family not in families():
@@ -218,9 +280,24 @@ def parse(path: Path, text: str) -> Settings:
                 raise SettingsError(
                     f"{path}: provider[{number}].dialects = {family!r}: allowed is {allowed}"
                 )
-    return settings.model_copy(
-        update={"provider": (*settings.provider, *_allowed(settings.gateway.allow))}
-    )
+    names = {entry.name for entry in (*settings.provider, *known_providers())}
+    for name in settings.keys:
+        if name not in names:
+            near = get_close_matches(name, names, 1)
+            told = f"; there is {near[0]}" if near else ""
+            raise SettingsError(f"{path}: keys.{name} is not the name of a provider{told}")
+    try:
+        check(settings.alert, settings.channel)
+    except ValueError as error:
+        raise SettingsError(f"{path}: {error}") from error
+    return _with_allowed(settings)
+
+
+def _with_allowed(settings: Settings) -> Settings:
+    """Return settings in which every origin that is allowed has a provider."""
+    names = {entry.name for entry in settings.provider}
+    allowed = (entry for entry in _allowed(settings.gateway.allow) if entry.name not in names)
+    return settings.model_copy(update={"provider": (*settings.provider, *allowed)})
 
 
 def _allowed(origins: tuple[str, ...]) -> Iterator[ProviderEntry]:
@@ -261,8 +338,8 @@ def _explain(path: Path, error: ValidationError) -> str:
     value = repr(list(given) if isinstance(given, tuple) else given)
     if "fallbacks" in place:
         value = "[…]"  # there are API keys in it
-    if place[0] == "keys":
-        value = "…"  # it may be one
+    if place[0] in ("keys", "channel"):
+        value = "…"  # it may be one, or a password
     if len(value) > _LONGEST_VALUE_SHOWN:
         value = value[:_LONGEST_VALUE_SHOWN] + "…"
     allowed = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
@@ -275,5 +352,7 @@ def _explain(path: Path, error: ValidationError) -> str:
 
 
 def _keys_beside(place: tuple[int | str, ...]) -> list[str]:
-    model = Settings if len(place) == 1 else (_SECTIONS | _TABLES)[str(place[0])]
+    model = Settings if len(place) == 1 else (_SECTIONS | _TABLES | _NAMED)[str(place[0])]
+    if place[:2] == ("governor", "limit") and len(place) > 3:
+        model = OwnLimit
     return list(model.model_fields)

@@ -67,7 +67,9 @@ def _key(package: Package) -> tuple[str, ...]:
 def _measure(
     chosen: list[Program], found: dict[tuple[str, ...], Installed], console: Console
 ) -> int:
-    table = Table("client", "version", "calls", "captured", "right", "failed", "s", "to be set")
+    table = Table(
+        "client", "version", "calls", "captured", "right", "failed", "s", "replayed", "to be set"
+    )
     wrong = []
     for program in chosen:
         installed = found.get(_key(program.package))
@@ -77,7 +79,10 @@ def _measure(
         measured = measure(program, installed.binary)
         table.add_row(program.name, installed.version, *_cells(measured), program.needs)
         if not measured.fine or measured.sent < 1 + program.tool:
-            wrong.append(f"{program.name}: exit code {measured.exit_code}: {measured.last_line}")
+            wrong.append(
+                f"{program.name}: exit code {measured.exit_code}: {measured.last_line}"
+                f" · replayed: {measured.replayed}"
+            )
     console.print(table)
     for line in wrong:
         console.print(line, markup=False, soft_wrap=True)
@@ -86,7 +91,8 @@ def _measure(
 
 def _cells(measured: Measured) -> tuple[str, ...]:
     counts = (measured.sent, measured.logged, measured.right, measured.other)
-    return (*map(str, counts), f"{measured.seconds:.0f}")
+    replayed = measured.replayed if measured.replayed in ("–", "yes") else "no"
+    return (*map(str, counts), f"{measured.seconds:.0f}", replayed)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,12 @@ class Program(NamedTuple):
     """Files in its home."""
     tool: bool = True
     """Whether it is made to call a tool, so that at least two calls are to be seen."""
+    options: Sequence[str] = ()
+    """Of `llmitm run`."""
+    last: str = ""
+    """More arguments, in which a shell puts the variables that `llmitm run` sets."""
+    can_replay: bool = False
+    """Whether its calls are recorded and, with nobody to answer them, replayed as well."""
 
 
 CLAUDE = Package(
@@ -46,6 +52,9 @@ QWEN = Package("npm", ["@qwen-code/qwen-code"], "node_modules/.bin/qwen")
 LLM = Package("pypi", ["llm", "llm-anthropic"], "bin/llm")
 AIDER = Package("pypi", ["aider-chat"], "bin/aider", "3.12")
 
+_OPENAI_KEY = "sk-proj-0123456789abcdefghijklmnop"
+_ANTHROPIC_KEY = "sk-ant-api03-0123456789abcdefghijklmnop"
+"""As the real ones look: for the gateway a word is no key."""
 _EXEC = f'Please call exec_command {{"cmd": "cat {NOTES}"}} and tell me'
 _HELLO = "Say hello to the proxy in ten words or fewer"
 _CODEX = ["exec", "--skip-git-repo-check", "-m", "gpt-5", _EXEC]
@@ -70,6 +79,15 @@ PROGRAMS = (
         CLAUDE,
         ["-p", _read("Read", "file_path")],
         {"ANTHROPIC_API_KEY": "sk-ant-none"},
+        can_replay=True,
+    ),
+    Program(
+        "claude, on gpt-5-mini",
+        CLAUDE,
+        ["--model", "gpt-5-mini", "-p", _read("Read", "file_path")],
+        {"ANTHROPIC_API_KEY": "none", "OPENAI_API_KEY": _OPENAI_KEY},
+        "`llmitm run --base-url`, `--model`, and the key of the other provider",
+        options=["--base-url"],
     ),
     Program(
         "codex, as it is",
@@ -93,6 +111,16 @@ PROGRAMS = (
         {"CODEX_API_KEY": "sk-none"},
         "the same, and a provider with `supports_websockets = false` in its config.toml",
         {".codex/config.toml": _CODEX_OVER_HTTP},
+        can_replay=True,
+    ),
+    Program(
+        "codex, on claude-sonnet-4-5",
+        CODEX,
+        ["exec", "--skip-git-repo-check", "-m", "claude-sonnet-4-5", _EXEC],
+        {"CODEX_API_KEY": "none", "ANTHROPIC_API_KEY": _ANTHROPIC_KEY},
+        "the same, and `-c openai_base_url=...`, for it reads no variable",
+        options=["--base-url"],
+        last='-c openai_base_url="${OPENAI_BASE_URL%/openai/v1}/v1"',
     ),
     Program(
         "gemini",

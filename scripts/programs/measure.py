@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -30,6 +31,10 @@ _COLUMNS = (
     "reasoning_tokens",
 )
 _STREAM = "text/event-stream"
+_OWN = re.compile(
+    r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4}-\d\d-\d\dT[\d:.]+Z|\bin \d+(?:\.\d+)?m?s\b|/tmp/\S+"
+)
+"""Ids, times and folders that a program prints and that differ from run to run."""
 
 
 class Measured(NamedTuple):
@@ -48,11 +53,14 @@ class Measured(NamedTuple):
     """Rows without tokens: attempts that failed."""
     last_line: str
     """Of what the program printed."""
+    replayed: str = "–"
+    """Whether the program said the same when its calls were replayed: `yes`, or what was wrong."""
 
     @property
     def fine(self) -> bool:
         """Whether every call is in the log as it was, and the program ended well."""
-        return self.exit_code == 0 and 0 < self.sent == self.logged == self.right
+        is_whole = self.exit_code == 0 and 0 < self.sent == self.logged == self.right
+        return is_whole and self.replayed in ("–", "yes")
 
 
 def measure(program: Program, binary: Path) -> Measured:
@@ -66,10 +74,12 @@ def measure(program: Program, binary: Path) -> Measured:
             (place / name).parent.mkdir(parents=True, exist_ok=True)
             (place / name).write_text(text)
         started = time.monotonic()
-        code, said = _run(program, binary, _environment(program, place, binary, provider), work)
+        environment = _environment(program, place, binary, provider)
+        code, said = _run(program, binary, environment, work)
         seconds = time.monotonic() - started
         rows = _rows(place / "llmitm" / "llmitm.db")
         sent = [entry for entry in provider.log if entry.tokens is not None]
+        replayed = _replay(program, binary, environment, place) if program.can_replay else "–"
     logged = Counter(tuple(row[name] or 0 for name in _COLUMNS) for row in rows if row["cost_usd"])
     return Measured(
         exit_code=code,
@@ -79,7 +89,28 @@ def measure(program: Program, binary: Path) -> Measured:
         right=sum((logged & Counter(map(_expected, sent))).values()),
         other=sum(row["input_tokens"] is None for row in rows),
         last_line=next((line for line in reversed(said.splitlines()) if line.strip()), ""),
+        replayed=replayed,
     )
+
+
+def _replay(program: Program, binary: Path, environment: Mapping[str, str], place: Path) -> str:
+    """Record the calls of a run, then run again with a provider that does not answer; compare what is said."""
+    file = place / "calls.jsonl"
+    said = []
+    for way in ("--record", "--replay"):
+        reached = {} if way == "--record" else {"LLMITM_TEST_UPSTREAM": "127.0.0.1:9"}
+        changed = program._replace(options=[*program.options, way, str(file)])
+        code, text = _run(changed, binary, {**environment, **reached}, place / "work")
+        if code != 0:
+            return f"{way} ended with {code}: {text[-300:]}"
+        said.append(text)
+    return "yes" if _answer(said[0]) == _answer(said[1]) else f"{said[0]!r} and {said[1]!r}"
+
+
+def _answer(said: str) -> list[str]:
+    """Return what a program printed, without ids and times of its own."""
+    lines = [_OWN.sub("", line).strip() for line in said.splitlines()]
+    return [line for line in lines if line]
 
 
 def _environment(
@@ -101,7 +132,18 @@ def _environment(
 def _run(
     program: Program, binary: Path, environment: Mapping[str, str], work: Path
 ) -> tuple[int | None, str]:
-    command = [sys.executable, "-m", "llmitm.cli", "run", "--quiet", "--", str(binary)]
+    command = [
+        sys.executable,
+        "-m",
+        "llmitm.cli",
+        "run",
+        "--quiet",
+        *program.options,
+        "--",
+        str(binary),
+    ]
+    if program.last:
+        command[-1:] = ["sh", "-c", f'exec "$0" "$@" {program.last}', str(binary)]
     process = subprocess.Popen(
         [*command, *program.arguments],
         env=environment,

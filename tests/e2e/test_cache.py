@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import signal
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
+from threading import Thread
 from typing import Any
 from urllib.request import Request, urlopen
 
@@ -183,19 +187,86 @@ def test_identical_calls_share_one(cached: ProxyProcess, upstream: LocalProvider
     cached.skip()
     number = 500
 
-    async def ask_all() -> list[httpx.Response]:
-        limits = httpx.Limits(max_connections=number)
-        async with httpx.AsyncClient(limits=limits, timeout=60, trust_env=False) as client:
-            url, told = f"{cached.url}{CHAT}", {"authorization": "Bearer sk-one"}
-            body = chat("at once", model="demo-slow-3000")
-            calls = [client.post(url, json=body, headers=told) for _ in range(number)]
-            return await asyncio.gather(*calls)
+    body = json.dumps(chat("at once")).encode()
+    head = (
+        f"POST {CHAT} HTTP/1.1\r\nhost: 127.0.0.1:{cached.port}\r\nconnection: close\r\n"
+        "content-type: application/json\r\nauthorization: Bearer sk-one\r\nx-demo: slow-5000\r\n"
+        f"content-length: {len(body)}\r\n\r\n"
+    )
+
+    async def answered(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+        told, _, content = (await reader.read()).partition(b"\r\n\r\n")
+        return told, content
+
+    async def ask_all() -> list[tuple[bytes, bytes]]:
+        readers, writers = [], []
+        for _ in range(number // 50):
+            for _ in range(50):
+                reader, writer = await asyncio.open_connection("127.0.0.1", cached.port)
+                writer.write(head.encode() + body)
+                readers.append(answered(reader))
+                writers.append(writer)
+            # Connections are taken in their order, and only 100 may wait to be.
+            await asyncio.to_thread(cached.health)
+        answers = await asyncio.gather(*readers)
+        for writer in writers:
+            writer.close()
+        return answers
 
     answers = asyncio.run(ask_all())
     assert len(upstream.log) == 1
-    assert {answer.content for answer in answers} == {b"".join(upstream.log[0].sent)}
-    assert [answer.headers["helicone-cache"] for answer in answers].count("MISS") == 1
-    assert len(cached.wait_for_rows(number, 60)) == number
+    assert {content for _, content in answers} == {b"".join(upstream.log[0].sent)}
+    assert sum(b"Helicone-Cache: MISS" in told for told, _ in answers) == 1
+    assert sum(b"Helicone-Cache: HIT" in told for told, _ in answers) == number - 1
+    rows = cached.wait_for_rows(number, 60)
+    assert len(rows) == number
+    (paid,) = (row for row in rows if row["cache"] == "miss")
+    hits = [row for row in rows if row["cache"] == "hit"]
+    assert len(hits) == number - 1
+    assert paid["cost_usd"] or paid["unpriced_reason"]
+    assert {row["cache_source"] for row in hits} == {paid["id"]}
+    assert {row["saved_usd"] for row in hits} == {paid["cost_usd"]}
+    assert {row["cost_usd"] for row in hits} == {0}
+
+
+def test_who_leaves_while_waiting_is_no_matter(
+    cached: ProxyProcess, upstream: LocalProvider
+) -> None:
+    body = chat("leaves", model="demo-slow-1500")
+
+    async def ask_all() -> httpx.Response:
+        url, told = f"{cached.url}{CHAT}", {"authorization": "Bearer sk-one"}
+        async with httpx.AsyncClient(timeout=60, trust_env=False) as client:
+            first = asyncio.ensure_future(client.post(url, json=body, headers=told))
+            await asyncio.to_thread(until, lambda: upstream.log)
+            with pytest.raises(httpx.ReadTimeout):
+                await client.post(url, json=body, headers=told, timeout=0.3)
+            return await first
+
+    answer = asyncio.run(ask_all())
+    assert answer.headers["helicone-cache"] == "MISS"
+    assert ask(cached, body).cache == "HIT"
+    assert len(upstream.log) == 1
+
+
+def test_when_the_first_leaves_the_others_go_on(
+    cached: ProxyProcess, upstream: LocalProvider
+) -> None:
+    body = chat("first leaves", model="demo-slow-1500")
+
+    async def ask_all() -> httpx.Response:
+        url, told = f"{cached.url}{CHAT}", {"authorization": "Bearer sk-one"}
+        async with httpx.AsyncClient(timeout=60, trust_env=False) as client:
+            first = asyncio.ensure_future(client.post(url, json=body, headers=told, timeout=0.8))
+            await asyncio.to_thread(until, lambda: upstream.log)
+            second = asyncio.ensure_future(client.post(url, json=body, headers=told))
+            with pytest.raises(httpx.ReadTimeout):
+                await first
+            return await second
+
+    answer = asyncio.run(ask_all())
+    assert (answer.status_code, answer.headers["helicone-cache"]) == (200, "MISS")
+    assert len(upstream.log) == 2
 
 
 def test_when_the_first_fails_all_go_on(cached: ProxyProcess, upstream: LocalProvider) -> None:
@@ -233,6 +304,40 @@ def test_a_hit_needs_no_network_and_survives_a_restart(tmp_path: Path) -> None:
         uncached = Request(f"{proxy.url}/openai/v1/models", headers={"authorization": "Bearer x"})
         with pytest.raises(Exception, match="504"):
             urlopen(uncached, timeout=10)
+
+
+def test_killed_while_it_keeps_answers(tmp_path: Path, upstream: LocalProvider) -> None:
+    home, moments = Home(tmp_path / "llmitm"), Random(5)
+    whole: dict[str, bytes] = {}
+    for round_ in range(4):
+        asked: dict[str, bytes] = {}
+        with running_proxy("llmitm", home, upstream, environment={TTL: "3600"}) as proxy:
+
+            def keep(
+                thread: int, proxy: ProxyProcess = proxy, asked: dict[str, bytes] = asked
+            ) -> None:
+                with suppress(OSError, http.client.HTTPException):  # the proxy is gone
+                    for number in range(1000):
+                        question = f"{thread} {number}"
+                        got = ask(proxy, chat(question, stream=number % 2 == 0))
+                        whole.setdefault(question, got.body)
+                        asked[question] = got.body
+                        assert got.body == whole[question]
+
+            threads = [Thread(target=keep, args=(thread,)) for thread in range(3)]
+            for thread in threads:
+                thread.start()
+            until(lambda: len(asked) > 30 + moments.randint(0, 30), proxy.said)  # noqa: B023
+            proxy.stop(signal.SIGKILL)
+            for thread in threads:
+                thread.join()
+        with running_proxy("llmitm", home, upstream, environment={TTL: "3600"}) as proxy:
+            answers = [
+                ask(proxy, chat(question, stream=int(question.split()[1]) % 2 == 0))
+                for question in asked
+            ]
+        assert [answer.body for answer in answers] == list(asked.values()), round_
+        assert "HIT" in {answer.cache for answer in answers}
 
 
 def test_expired_is_asked_again(tmp_path: Path, upstream: LocalProvider) -> None:

@@ -15,6 +15,7 @@ from llmitm.mitm.router import Router
 from llmitm.providers.helicone import helicone_hosts
 from llmitm.providers.hosts import load
 from llmitm.served import ServedModels
+from llmitm.settings import GatewaySettings
 from mitm import flows
 
 SERVED = ServedModels.read()
@@ -32,7 +33,8 @@ def made(
     own: Mapping[str, str] | None = None,
     keys: Mapping[str, KeySource] | None = None,
 ) -> Gateway:
-    router = Router(load(), keys or {}, own or {}, lambda: SERVED, environ)
+    settings = GatewaySettings(models=dict(own or {}), origins=("https://chat.example.com",))
+    router = Router(load(), keys or {}, settings, lambda: SERVED, environ)
     return Gateway(router, lambda: {"in_flight": 0})
 
 
@@ -238,6 +240,22 @@ def test_what_names_no_model_goes_to_openai(gateway: Gateway) -> None:
     assert TO_ROUTE not in flow.metadata
 
 
+def test_codex_is_told_to_come_over_http(gateway: Gateway) -> None:
+    told = {"connection": "upgrade", "upgrade": "websocket"}
+    flow = flows.request(
+        "/v1/responses",
+        method="GET",
+        host="127.0.0.1",
+        port=8080,
+        scheme="http",
+        headers=told,
+        body=b"",
+    )
+    pass_through(gateway, flow)
+    assert flow.response is not None
+    assert flow.response.status_code == 426
+
+
 def test_models_are_listed(gateway: Gateway) -> None:
     for path, host in (("/v1/models", "127.0.0.1"), ("/models", "ai-gateway.helicone.ai")):
         is_own = host == "127.0.0.1"
@@ -277,6 +295,16 @@ def test_claude_code_may_be_told_any_model(gateway: Gateway) -> None:
     assert "nothing like" in told
 
 
+def test_a_providers_own_models_need_no_table() -> None:
+    def unread() -> ServedModels:
+        raise AssertionError("the price table was read")
+
+    gateway = Gateway(Router(load(), {}, GatewaySettings(), unread, KEYS), dict)
+    flow = asked(gateway, "/anthropic/v1/messages", chat("claude-sonnet-4-6"))
+    assert flow.request.host == "api.anthropic.com"
+    assert flow.request.headers["x-api-key"] == KEYS["ANTHROPIC_API_KEY"]
+
+
 def test_codex_may_be_told_claude(gateway: Gateway) -> None:
     body = {"model": "claude-sonnet-4-6", "input": "Hi"}
     flow = asked(gateway, "/v1/responses", body)
@@ -293,6 +321,26 @@ def test_bedrock_is_asked_in_its_own_dialect(gateway: Gateway) -> None:
     assert flow.request.host == "bedrock-runtime.us-east-1.amazonaws.com"
     assert flow.request.path == "/model/amazon.nova-pro-v1%3A0/converse"
     assert flow.request.headers["authorization"] == "Bearer key-of-bedrock-0123456789"
+
+
+@pytest.mark.parametrize("model", ["whisper-1", "openai/whisper-1"])
+def test_a_form(gateway: Gateway, model: str) -> None:
+    form = (
+        b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\nRIFF\r\n'
+        b'--b\r\nContent-Disposition: form-data; name="model"\r\n\r\n%s\r\n--b--\r\n'
+    )
+    flow = flows.request(
+        "/v1/audio/transcriptions",
+        host="127.0.0.1",
+        port=8080,
+        scheme="http",
+        headers={"content-type": "multipart/form-data; boundary=b"},
+        body=form % model.encode(),
+    )
+    pass_through(gateway, flow)
+    assert flow.response is None
+    assert flow.request.url == "https://api.openai.com/v1/audio/transcriptions"
+    assert flow.request.raw_content == form % b"whisper-1"
 
 
 def test_a_list_of_models(gateway: Gateway) -> None:
@@ -378,6 +426,29 @@ def test_a_header_may_name_the_provider(gateway: Gateway, name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("target", "path", "url"),
+    [
+        ("https://api.groq.com/openai/v1", "/v1/chat/completions", "https://api.groq.com/openai/v1/chat/completions"),
+        ("https://api.groq.com/openai", "/v1/chat/completions", "https://api.groq.com/openai/v1/chat/completions"),
+        ("https://api.groq.com/openai/", "/openai/v1/models", "https://api.groq.com/openai/v1/models"),
+        ("http://localhost:11434", "/v1/models", "http://localhost:11434/v1/models"),
+    ],
+)  # fmt: skip
+def test_a_target_may_have_a_path(gateway: Gateway, target: str, path: str, url: str) -> None:
+    told = {"Helicone-Target-URL": target, "authorization": "Bearer 0123456789abcdef0123"}
+    flow = asked(gateway, path, chat("m"), told, "gateway.helicone.ai")
+    assert flow.response is None, refusal(flow)
+    assert flow.request.url == url
+
+
+def test_a_target_for_all_calls() -> None:
+    router = Router(load(), {}, GatewaySettings(), lambda: SERVED, KEYS)
+    gateway = Gateway(router, dict, "http://localhost:11434")
+    flow = asked(gateway, "/v1/chat/completions", chat("whatever"))
+    assert flow.request.url == "http://localhost:11434/v1/chat/completions"
+
+
+@pytest.mark.parametrize(
     "target",
     ["https://evil.example.com", "nonsense", "ftp://api.groq.com", "https://gateway.helicone.ai",
      "http://127.0.0.1:8080", "https://api.groq.com:x"],
@@ -397,3 +468,32 @@ def test_helicones_gateway_needs_a_target(gateway: Gateway) -> None:
     )
     assert status == 400
     assert "Helicone-Target-URL" in told
+
+
+@pytest.mark.parametrize(
+    ("origin", "may"),
+    [
+        ("https://evil.example.com", False),
+        ("http://127.0.0.1.evil.example.com", False),
+        ("null", False),
+        ("https://chat.example.com", True),
+        ("http://localhost:3000", True),
+        ("http://127.0.0.1:5173", True),
+        ("app://obsidian.md", True),
+        ("vscode-webview://x", True),
+    ],
+)
+@pytest.mark.parametrize(
+    "path", ["/v1/chat/completions", "/openai/v1/chat/completions", "/anthropic/v1/messages"]
+)
+def test_web_pages_may_not_spend(gateway: Gateway, path: str, origin: str, may: bool) -> None:
+    for key in ("Bearer x", "Bearer 0123456789abcdef0123"):
+        told = {"origin": origin, "authorization": key, "content-type": "text/plain"}
+        flow = asked(gateway, path, chat("gpt-4o-mini"), told)
+        ours = "key-of-openai" in flow.request.headers["authorization"]
+        if may:
+            assert flow.response is None
+        elif flow.response is None:
+            assert not ours
+        else:
+            assert refusal(flow)[:2] == (403, "permission_error")

@@ -345,7 +345,6 @@ _BLOCK = shape(
     data=TEXT,
 )
 _ITEM = shape(
-    role=_ROLE,
     type=_KIND,
     content=TEXT | some(_BLOCK),
     tool_calls=some(shape(id=TEXT, function=_FUNCTION, custom=_FUNCTION)),
@@ -360,11 +359,10 @@ _ITEM = shape(
     reasoning_details=some(shape(type=_KIND, text=TEXT, signature=TEXT)),
     tools=some(ODD),
 )
+_SAID = st.builds(lambda item, role: item | {"role": role}, _ITEM, _ROLE)
 _TOOL = shape(type=_KIND, name=TEXT, function=_FUNCTION, custom=_FUNCTION, input_schema=ODD)
-_ODD = shape(
-    messages=some(_ITEM),
-    input=some(_ITEM) | TEXT,
-    tools=some(_TOOL),
+_OPTIONS = shape(
+    tools=st.lists(_TOOL, max_size=2),
     tool_choice=_TOOL | st.sampled_from(["auto", "none", "required"]),
     system=TEXT | some(shape(text=TEXT)),
     stop=TEXT | some(TEXT),
@@ -375,6 +373,8 @@ _ODD = shape(
     text=shape(format=shape(type=_KIND, schema=ODD)),
     reasoning=shape(effort=TEXT),
 )
+_CHAT = st.lists(_SAID, min_size=1, max_size=3)
+_ODD = st.builds(lambda options, chat: options | {"messages": chat, "input": chat}, _OPTIONS, _CHAT)
 
 
 @pytest.mark.parametrize(("client", "provider"), PAIRS)
@@ -387,3 +387,61 @@ def test_odd_requests_are_translated_or_refused(client: str, provider: str, docu
     except Untranslatable:
         return
     assert isinstance(json.loads(written.body), dict)
+
+
+@pytest.mark.parametrize(
+    ("model", "efforts"),
+    [
+        ("gpt-5-mini", {"minimal": "minimal", "max": "high"}),
+        ("o3", {"minimal": "low", "xhigh": "high"}),
+        ("gpt-5.4", {"high": "high", "max": "xhigh"}),
+        ("gpt-5.6-sol", {"xhigh": "xhigh", "max": "max"}),
+        ("gemini-2.5-pro", {"xhigh": "high", "medium": "medium"}),
+        ("gpt-4o", {"high": None}),
+    ],
+)
+def test_efforts_are_those_that_a_model_knows(model: str, efforts: dict[str, str | None]) -> None:
+    for asked, expected in efforts.items():
+        given = {**_HELLO, "max_tokens": 100, "output_config": {"effort": asked}}
+        body = json.loads(translated("anthropic_messages", "openai_chat", given, model).body)
+        assert body.get("reasoning_effort") == expected
+        body = json.loads(translated("anthropic_messages", "openai_responses", given, model).body)
+        assert body.get("reasoning", {}).get("effort") == expected
+
+
+def test_newer_models_think_with_tools_only_in_responses() -> None:
+    written = translated("anthropic_messages", "openai_chat", CLAUDE_CODE, "gpt-5.4")
+    assert check("openai_chat", written)["reasoning_effort"] == "none"
+    assert "thinking is left out: gpt-5.4 thinks with tools only in Responses" in written.notes
+    written = translated("anthropic_messages", "openai_responses", CLAUDE_CODE, "gpt-5.4")
+    assert check("openai_responses", written)["reasoning"]["effort"] == "high"
+
+
+def test_long_descriptions_are_not_lost() -> None:
+    tool = {"name": "Agent", "description": "x" * 2_000, "input_schema": SCHEMA}
+    given = {**_HELLO, "max_tokens": 100, "tools": [tool]}
+    for model, is_moved in (("gpt-4o", True), ("qwen3-coder", False)):
+        body = json.loads(translated("anthropic_messages", "openai_chat", given, model).body)
+        described = body["tools"][0]["function"]["description"]
+        assert (len(described) <= 1_024) == is_moved
+        assert ("x" * 2_000 in body["messages"][0]["content"]) == is_moved
+
+
+def test_users_names_are_such_as_are_taken() -> None:
+    given = {**_HELLO, "max_tokens": 100, "metadata": {"user_id": "u" * 190}}
+    body = json.loads(translated("anthropic_messages", "openai_chat", given).body)
+    assert len(body["user"]) == 32
+    for user, is_kept in (("me@example.com", False), ("+49 30 1234", False), ("user_7", True)):
+        given = {**_HELLO, "user": user}
+        body = json.loads(translated("openai_chat", "anthropic_messages", given).body)
+        assert (body["metadata"]["user_id"] == user) == is_kept
+
+
+@pytest.mark.parametrize("model", ["mistral-large-latest", "mistralai/codestral-2508"])
+def test_mistral_gets_ids_like_its_own(model: str) -> None:
+    written = translated("anthropic_messages", "openai_chat", CLAUDE_CODE, model)
+    messages = json.loads(written.body)["messages"]
+    calls = [call["id"] for call in messages[2]["tool_calls"]]
+    assert calls == [message["tool_call_id"] for message in messages[3:5]]
+    assert all(len(call) == 9 and call.isalnum() for call in calls)
+    assert len(set(calls)) == 2

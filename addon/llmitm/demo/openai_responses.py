@@ -36,14 +36,16 @@ def _ask(document: Json, before: str) -> Ask:
     spoken = [item for item in items if texts(item)]
     each = [" ".join(texts(item)) for item in spoken]
     heard = [before, document.get("instructions") or "", *each]
-    answered = bool(spoken) and spoken[-1].get("type") == "function_call_output"
+    # Claude Code, in translation, has a message of the system after the user's.
+    asked = [item for item in spoken if item.get("role") not in ("system", "developer")]
+    answered = bool(asked) and asked[-1].get("type") == "function_call_output"
     offered = document.get("tools") or []
     callable_tools = [] if answered or document.get("tool_choice") == "none" else offered
     form = (document.get("text") or {}).get("format") or {}
     effort = (document.get("reasoning") or {}).get("effort")
     return Ask(
         prompt="\n".join(part for part in heard if part),
-        question=each[-1] if each else "",
+        question=" ".join(texts(asked[-1])) if asked else "",
         limit=document.get("max_output_tokens"),
         tools=[
             Tool(tool["name"], tool.get("parameters"))

@@ -7,6 +7,7 @@ answer. When it fails, they all go on by themselves at once.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +24,6 @@ from llmitm.mitm.answering import Given, give, hold, refuse
 from llmitm.mitm.flights import Flight, flight_of
 from llmitm.mitm.guard import guarded, note_fault
 from llmitm.mitm.tee import KEEP_WHOLE
-from llmitm.modes import Modes
 from llmitm.policy.cache_key import cache_key, is_cached
 from llmitm.policy.caching import decoded, is_given, read_to_save
 from llmitm.policy.control import signed_headers
@@ -70,30 +70,26 @@ class Caching:
     """Answer from the cache and fill it."""
 
     def __init__(
-        self, store: AnswerStore, modes: Modes, clock: Callable[[], float] | None = None
+        self,
+        store: AnswerStore,
+        *,
+        offline: bool = False,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        import time
-
         self._store = store
-        self._offline = modes.offline
-        self._default = CacheDirective(max_age=modes.ttl) if modes.ttl else None
-        self._clock = clock or time.time
+        self._offline = offline
+        self._clock = clock
         self._first: dict[bytes, _First] = {}
         self._reader = ThreadPoolExecutor(1, "llmitm-answers")
         self._being_read = 0
         self.counters: Counter[str] = Counter()
-        """`hits`, `shared`, `misses`, `unread`."""
+        """`hits`, `shared` (among them not), `misses`."""
 
     @guarded
     def requestheaders(self, flow: http.HTTPFlow) -> None:
-        """Have the body held where it has to be known before anything is sent."""
-        flight = flight_of(flow)
-        if flight is None or flow.response is not None:
-            return
-        if self._offline:
+        """Have every body held where nothing may be sent."""
+        if self._offline and flight_of(flow) is not None and flow.response is None:
             hold(flow, always=True)
-        elif self._directive(flight) and is_cached(flight.endpoint, flow.request.method):
-            hold(flow)
 
     @guarded
     async def request(self, flow: http.HTTPFlow) -> None:
@@ -107,7 +103,7 @@ class Caching:
             if key is not None:
                 await self._look_up(flow, flight, directive, key)
         if self._offline and flow.response is None:
-            refuse(flow, flight, "cache_miss", _why(flight, directive))
+            refuse(flow, flight, "cache_miss", _why(flight))
 
     @guarded
     def responseheaders(self, flow: http.HTTPFlow) -> None:
@@ -122,7 +118,7 @@ class Caching:
         if call is None:
             return
         exchange = call.flight.exchange
-        if not is_given(exchange) or self._being_read >= _MOST_READ:
+        if not is_given(exchange) or not _is_own(exchange) or self._being_read >= _MOST_READ:
             self._settle(call, None)
             return
         whole = replace(exchange, request_body=call.body, chunks=list(exchange.chunks))
@@ -147,7 +143,7 @@ class Caching:
 
     def _directive(self, flight: Flight) -> CacheDirective | None:
         """Return what holds for a call; offline nothing is saved and all is looked for."""
-        directive = flight.directives.cache or self._default
+        directive = flight.directives.cache
         if not self._offline:
             return directive
         return replace(directive or CacheDirective(), read=True, save=False)
@@ -158,9 +154,10 @@ class Caching:
         if flow.request.stream or not is_cached(flight.endpoint, flow.request.method):
             return None
         exchange = flight.exchange
-        if len(exchange.request_body) <= _HASHED_HERE:
-            return cache_key(exchange, directive)
-        return await asyncio.to_thread(cache_key, exchange, directive)
+        make = partial(cache_key, exchange, directive, stream_usage=flight.directives.stream_usage)
+        return (
+            make() if len(exchange.request_body) <= _HASHED_HERE else await asyncio.to_thread(make)
+        )
 
     async def _look_up(
         self, flow: http.HTTPFlow, flight: Flight, directive: CacheDirective, key: bytes
@@ -225,7 +222,7 @@ class Caching:
         answer = None
         try:
             answer = reading.result()
-            if answer is not None and call.directive.save and _is_own(call.flight.exchange):
+            if answer is not None and call.directive.save:
                 self._store.save(call.key, call.directive.bucket_size, answer)
         except Exception:
             note_fault("Caching.response")
@@ -257,6 +254,8 @@ def _answer_of(
     chunks = decoded(exchange)
     if answer is None or chunks is None:
         return None
+    started = exchange.retried_ms or 0.0  # what failed before is no part of the answer's pace
+    times = [max(0.0, at - started) for _, at in chunks]
     about = About(
         call_id=exchange.id,
         saved_at=now,
@@ -268,15 +267,18 @@ def _answer_of(
         status=exchange.status or 0,
         headers=list(exchange.response_headers),
         lengths=[len(chunk) for chunk, _ in chunks],
-        times=[at for _, at in chunks],
-        latency_ms=chunks[-1][1] if chunks else exchange.latency_ms or 0.0,
+        times=times,
+        latency_ms=times[-1] if times else 0.0,
         usage_injected=exchange.usage_injected,
     )
     return StoredAnswer(about, [chunk for chunk, _ in chunks])
 
 
 def _is_own(exchange: Exchange) -> bool:
-    """Tell whether the answer is of whom was asked; that of a fallback would outlive what made it necessary."""
+    """Tell whether the answer is of whom was asked.
+
+    That of a fallback would outlive what made it necessary, and may be in a dialect that only this call translates.
+    """
     return exchange.fallback_index is None
 
 
@@ -287,7 +289,7 @@ def _keep_cache_control(request: http.Request) -> None:
         request.headers.pop("cache-control", None)
 
 
-def _why(flight: Flight, directive: CacheDirective | None) -> str:
+def _why(flight: Flight) -> str:
     if flight.exchange.cache is None:
         return "llmitm is offline, and answers of this kind are not kept in its cache"
     return "llmitm is offline, and its cache has no answer to this call"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from mitmproxy import http
@@ -17,9 +16,10 @@ from llmitm import __version__
 from llmitm.calls import Endpoint, Json
 from llmitm.mitm.guard import guarded
 from llmitm.mitm.modelled import TO_ROUTE, ToRoute, by_model, list_models
-from llmitm.mitm.readdress import go_to, lend_key
+from llmitm.mitm.readdress import below, go_to, is_of_this_machine, lend_key, refuse_web_pages
 from llmitm.mitm.refusals import Refused, answer
 from llmitm.mitm.router import Router
+from llmitm.mitm.sockets import is_upgrade, use_http
 from llmitm.policy.routing import asked_for
 from llmitm.providers.helicone import helicone_hosts
 from llmitm.providers.hosts import HostTable, Origin, ProviderEntry
@@ -36,8 +36,15 @@ _PORTS = {"https": 443, "http": 80}
 class Gateway:
     """Answer for the proxy's own address, and for Helicone's."""
 
-    def __init__(self, router: Router, health: Callable[[], Mapping[str, Json]]) -> None:
+    def __init__(
+        self,
+        router: Router,
+        health: Callable[[], Mapping[str, Json]],
+        target_url: str | None = None,
+    ) -> None:
+        """`target_url` is where calls under `/v1` go, whatever their model, if no header says otherwise."""
         self._router = router
+        self._target_url = target_url
         self._hosts: HostTable = router.hosts
         self._health = health
 
@@ -75,7 +82,7 @@ class Gateway:
         if origin is None:
             return
         asked = asked_for(path) if flow.request.method == "POST" else None
-        if asked is not None and _is_anthropics(asked) and entry.dialects[0] == "anthropic":
+        if asked is not None and _may_name_anybody(entry, asked):
             flow.metadata[TO_ROUTE] = ToRoute(path, asked, entry)  # it may name anybody's model
             return
         # Both /groq/v1 and /groq/openai/v1 are written; the second is what Groq's own pages say.
@@ -85,7 +92,9 @@ class Gateway:
 
     def _at_common_address(self, flow: http.HTTPFlow, path: str) -> None:
         """Send what is asked under `/v1` to who serves the model, and what names none to OpenAI."""
-        if (target := _target(flow.request)) is not None:
+        refuse_web_pages(self._router, flow.request.headers)
+        target = _target(flow.request) or self._target_url
+        if target is not None:
             self._to_target(flow, target, path)
             return
         path = _with_version(path)
@@ -95,6 +104,10 @@ class Gateway:
             return
         if flow.request.method == "POST" and (asked := asked_for(path)):
             flow.metadata[TO_ROUTE] = ToRoute(path, asked)
+            return
+        if is_upgrade(flow.request) and path.partition("?")[0].rstrip("/") == "/v1/responses":
+            flow.response = use_http("llmitm routes by the model, which no WebSocket names at once")
+            flow.metadata[TO_ROUTE] = None
             return
         openai = self._hosts.provider("openai")
         origin = self._hosts.origin(openai) if openai else None
@@ -134,7 +147,7 @@ class Gateway:
             )
         if _is_own(flow, origin.scheme, origin.host, origin.port):
             raise Refused("invalid_request_error", f"{target[:100]!r} is llmitm itself")
-        go_to(flow.request, origin, path)
+        go_to(flow.request, origin, below(origin.base_path, path))
         lend_key(self._router, flow, entry, is_needed=True)
 
     @guarded
@@ -169,12 +182,7 @@ def _is_own(flow: http.HTTPFlow, scheme: str, host: str, port: int) -> bool:
     listening = flow.client_conn.sockname
     if port != listening[1] or scheme != "http":
         return False
-    if host == "localhost" or host == listening[0]:
-        return True
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
+    return host == listening[0] or is_of_this_machine(host)
 
 
 def _target(request: http.Request) -> str | None:
@@ -190,7 +198,8 @@ def _origin(url: str) -> Origin | None:
         return None
     if parts.scheme not in _PORTS or not parts.hostname:
         return None
-    return Origin(parts.scheme, parts.hostname, port or _PORTS[parts.scheme], "")
+    port = port or _PORTS[parts.scheme]
+    return Origin(parts.scheme, parts.hostname, port, parts.path.rstrip("/"))
 
 
 def _with_version(path: str) -> str:
@@ -211,6 +220,13 @@ def _at(entry: ProviderEntry, path: str) -> str:
         if asked is None or not _is_anthropics(asked):
             return base + path.removeprefix("/v1")
     return path
+
+
+def _may_name_anybody(entry: ProviderEntry, asked: Endpoint) -> bool:
+    """Tell whether a call to a provider is one that agents make for models of others too."""
+    if entry.name == "openai":
+        return asked.operation == "chat" and (asked.dialect or "").startswith("openai")
+    return entry.dialects[0] == "anthropic" and _is_anthropics(asked)
 
 
 def _is_anthropics(endpoint: Endpoint) -> bool:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from mitmproxy import http
 
 from llmitm.calls import Endpoint, Json
 from llmitm.keys import keys_sent
-from llmitm.mitm.flights import flight_of
+from llmitm.mitm.flights import Flight, flight_of
 from llmitm.mitm.guard import guarded
 from llmitm.mitm.readdress import (
     Original,
@@ -19,6 +19,7 @@ from llmitm.mitm.readdress import (
     go_to,
     keep_original,
     lend_key,
+    refuse_web_pages,
     send_by_route,
 )
 from llmitm.mitm.refusals import Refused
@@ -29,6 +30,11 @@ from llmitm.policy.fallback_chains import model_list
 from llmitm.policy.routing import Route, Routing, Unknown
 from llmitm.providers.hosts import ProviderEntry
 from llmitm.translate import Untranslatable
+
+type Retarget = Callable[[http.HTTPFlow, Flight, FallbackTarget], Awaitable[str | None]]
+"""Changes a call into that for a target; returns why it cannot."""
+type Prepare = Callable[[http.HTTPFlow], Awaitable[None]]
+"""Makes ready a request that goes to somebody else."""
 
 TO_ROUTE = "llmitm_to_route"
 """Key of the flow's metadata: what is to be routed; None where the gateway has answered itself. No call yet."""
@@ -60,21 +66,36 @@ class _Decision:
 
 
 class Modelled:
-    """Tell a call that has begun what was decided of it before. Comes after `Intercept` in the chain."""
+    """Tell a call that has begun what was decided of it before, and change what its fallbacks say of it itself.
+
+    Comes after `Intercept` in the chain.
+    """
+
+    def __init__(self, retarget: Retarget, prepare: Prepare) -> None:
+        self._retarget = retarget
+        self._prepare = prepare
 
     @guarded
-    def request(self, flow: http.HTTPFlow) -> None:
+    async def request(self, flow: http.HTTPFlow) -> None:
         """Take over what was decided."""
-        decision: _Decision | None = flow.metadata.pop(_DECISION, None)
         flight = flight_of(flow)
-        if decision is None or flight is None:
+        if flight is None or flow.response is not None:
             return
+        decision: _Decision | None = flow.metadata.pop(_DECISION, None)
         exchange = flight.exchange
-        exchange.asked_provider = exchange.asked_provider or decision.asked_provider
-        exchange.asked_model = exchange.asked_model or decision.asked_model
-        exchange.notes += decision.notes
-        if decision.fallback is not None and flight.directives.fallback is None:
-            flight.directives = replace(flight.directives, fallback=decision.fallback)
+        if decision is not None:
+            exchange.asked_provider = exchange.asked_provider or decision.asked_provider
+            exchange.asked_model = exchange.asked_model or decision.asked_model
+            exchange.notes += decision.notes
+            if decision.fallback is not None and flight.directives.fallback is None:
+                flight.directives = replace(flight.directives, fallback=decision.fallback)
+        fallback = flight.directives.fallback
+        if fallback is not None and fallback.primary is not None and not flow.request.stream:
+            refused = await self._retarget(flow, flight, fallback.primary)
+            if refused is None:
+                await self._prepare(flow)
+            else:
+                exchange.notes.append(f"the first of the fallbacks, the call itself: {refused}")
 
 
 async def by_model(router: Router, flow: http.HTTPFlow, to_route: ToRoute) -> None:
@@ -87,7 +108,7 @@ async def by_model(router: Router, flow: http.HTTPFlow, to_route: ToRoute) -> No
                 "request_too_large", f"requests of more than {longest} MiB are not routed"
             )
         body = flow.request.raw_content or b""
-        original = keep_original(flow, dialect, body, is_for_gateway=True)
+        original = keep_original(flow, dialect, body, to_route.path)
         await _send(router, flow, to_route, original)
     except Refused as refused:
         flow.response = refused.response(dialect)
@@ -98,8 +119,8 @@ async def by_model(router: Router, flow: http.HTTPFlow, to_route: ToRoute) -> No
 async def _send(router: Router, flow: http.HTTPFlow, to_route: ToRoute, original: Original) -> None:
     document = await original.document()
     asked = document.get("model") if isinstance(document, dict) else None
-    home, routing = to_route.home, await router.routing()
-    if home is not None and not (isinstance(asked, str) and routing.leaves(home, asked)):
+    home = to_route.home
+    if home is not None and not (isinstance(asked, str) and await _leaves(router, home, asked)):
         origin = router.hosts.origin(home)
         if origin is not None:
             go_to(flow.request, origin, origin.base_path + to_route.path)
@@ -108,6 +129,7 @@ async def _send(router: Router, flow: http.HTTPFlow, to_route: ToRoute, original
         return
     if not isinstance(asked, str) or not asked:
         raise Refused("invalid_request_error", "the request names no model: `model` is missing")
+    routing = await router.routing()
     listed = model_list(asked, routing.names_of_providers())
     primary, fallback = listed or (FallbackTarget(model=asked), None)
     chain = [primary, *(fallback.targets if fallback else ())]
@@ -124,6 +146,10 @@ async def _send(router: Router, flow: http.HTTPFlow, to_route: ToRoute, original
     if key is not None:
         give_key(flow.request, route.entry, route.dialect, key)
     flow.metadata[_DECISION] = decision
+
+
+async def _leaves(router: Router, home: ProviderEntry, model: str) -> bool:
+    return not router.stays(home, model) and (await router.routing()).leaves(home, model)
 
 
 async def _first_possible(
@@ -172,6 +198,8 @@ def key_for(router: Router, entry: ProviderEntry, original: Original) -> str | N
     key = router.keys.choose(entry, original.keys)
     if key is None and router.keys.are_needed(entry):
         raise Refused("authentication_error", router.keys.how_to_give(entry))
+    if key is not None and key not in original.keys:
+        refuse_web_pages(router, original.headers)
     return key
 
 

@@ -11,11 +11,16 @@ from llmitm.calls import Json
 from llmitm.providers.dialects import by_name
 
 type Reason = Literal[
-    "invalid_request_error", "authentication_error", "model_not_found", "request_too_large"
+    "invalid_request_error",
+    "authentication_error",
+    "permission_error",
+    "model_not_found",
+    "request_too_large",
 ]
 _STATUS: dict[Reason, int] = {
     "invalid_request_error": 400,
     "authentication_error": 401,
+    "permission_error": 403,
     "model_not_found": 404,
     "request_too_large": 413,
 }

@@ -17,6 +17,9 @@ from llmitm.mitm.flights import Flight
 from llmitm.mitm.modelled import key_for, route_to
 from llmitm.mitm.readdress import (
     Original,
+    below,
+    document_of,
+    drop_headers_of_others,
     give_key,
     go_to,
     keep_original,
@@ -78,7 +81,7 @@ class Retarget:
             return "the request is signed (AWS SigV4)"
         document = await original.document()
         routing = await self._router.routing()
-        before = flow.request.copy()
+        before, asked = flow.request.copy(), await _asked_model(flow, flight)
         fallback = flight.directives.fallback
         excluded = fallback.excluded if fallback else frozenset[str]()
         try:
@@ -88,7 +91,7 @@ class Retarget:
         except (Refused, Untranslatable) as reason:
             flow.request = before
             return str(reason)
-        self._begin_again(flow, flight, entry, document)
+        self._begin_again(flow, flight, entry, asked)
         flight.exchange.notes += notes
         return None
 
@@ -154,13 +157,15 @@ class Retarget:
             )
         restore(request, original)
         forget(attempt.flow)
-        base = parts.path.rstrip("/")
-        path = original.path if original.path.startswith(f"{base}/") else base + original.path
+        path = below(parts.path.rstrip("/"), original.path)
         go_to(request, origin, path)
         self._set_model(attempt, entry)
-        if origin.host != original.host and not _has_key(attempt.target.headers):
+        if origin.host != original.host:
             endpoint = self._router.hosts.endpoint(entry, request.method, path)
-            self._give_key(attempt, entry, endpoint.dialect if endpoint else None)
+            dialect = endpoint.dialect if endpoint else None
+            drop_headers_of_others(request, entry, dialect)
+            if not _has_key(attempt.target.headers):
+                self._give_key(attempt, entry, dialect)
         return entry
 
     async def _elsewhere(self, attempt: _Attempt) -> tuple[ProviderEntry, list[str]]:
@@ -188,16 +193,13 @@ class Retarget:
             give_key(attempt.flow.request, entry, dialect, key)
 
     def _begin_again(
-        self, flow: http.HTTPFlow, flight: Flight, entry: ProviderEntry, document: Json
+        self, flow: http.HTTPFlow, flight: Flight, entry: ProviderEntry, asked: str | None
     ) -> None:
         request, exchange = flow.request, flight.exchange
         if exchange.asked_provider is None:
             exchange.asked_provider = flight.endpoint.provider
         if exchange.asked_model is None:
-            asked = document.get("model") if isinstance(document, dict) else None
-            exchange.asked_model = flight.endpoint.model or (
-                asked if isinstance(asked, str) else None
-            )
+            exchange.asked_model = asked
         endpoint = self._router.hosts.endpoint(entry, request.method, request.path)
         flight.entry = entry
         flight.endpoint = endpoint or Endpoint(entry.name, "other", None)
@@ -206,6 +208,15 @@ class Retarget:
         told = [pair for pair in exchange.request_headers if control_headers([pair[0]])]
         exchange.request_headers = [*request.headers.items(multi=True), *told]
         exchange.request_body = request.raw_content or b""
+
+
+async def _asked_model(flow: http.HTTPFlow, flight: Flight) -> str | None:
+    """Return the model that was asked before, as its provider calls it."""
+    if flight.endpoint.model is not None:
+        return flight.endpoint.model
+    document = await document_of(flight.exchange.request_body, flow.request.headers)
+    model = document.get("model") if isinstance(document, dict) else None
+    return model if isinstance(model, str) else None
 
 
 def _with_model(path: str, model: str, wanted: str) -> str:

@@ -8,9 +8,10 @@ import os
 from collections.abc import Callable, Mapping
 
 from llmitm.keys import Keys, KeySource
-from llmitm.policy.routing import Models, Routing
-from llmitm.providers.hosts import HostTable
+from llmitm.policy.routing import Models, Routing, instead_of, makes
+from llmitm.providers.hosts import HostTable, ProviderEntry
 from llmitm.served import ServedModels
+from llmitm.settings import GatewaySettings
 from llmitm_pricing import PriceFileError
 
 log = logging.getLogger("llmitm")
@@ -23,16 +24,22 @@ class Router:
         self,
         hosts: HostTable,
         keys: Mapping[str, KeySource],
-        own: Mapping[str, str],
+        settings: GatewaySettings,
         models: Callable[[], Models],
         environ: Mapping[str, str] = os.environ,
     ) -> None:
         self.hosts = hosts
+        self.origins = settings.origins
+        """Of web pages that may use the keys."""
         self.keys = Keys(keys, environ)
-        self._own = own
+        self._own = settings.models
         self._models = models
         self._routing: Routing | None = None
         self._making: asyncio.Task[Routing] | None = None
+
+    def stays(self, home: ProviderEntry, model: str) -> bool:
+        """Tell whether a call is surely for the provider that its client named; no table has to be read for it."""
+        return makes(home, model) and "," not in model and instead_of(model, self._own) == model
 
     async def routing(self) -> Routing:
         """Return the routing."""

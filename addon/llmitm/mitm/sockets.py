@@ -134,16 +134,10 @@ class Sockets:
         self._room = Room()
 
     def refusal(self, endpoint: Endpoint, request: http.Request) -> http.Response | None:
-        """Return the answer to an upgrade that the settings refuse; None where it may go on.
-
-        426 is what makes Codex and Copilot go over to HTTP at once: at 400 they give up, at others they try again.
-        """
-        if not self._refuses or endpoint.dialect != _WITH_HTTP_FORM or not _is_upgrade(request):
+        """Return the answer to an upgrade that the settings refuse; None where it may go on."""
+        if not self._refuses or endpoint.dialect != _WITH_HTTP_FORM or not is_upgrade(request):
             return None
-        body = by_name(_WITH_HTTP_FORM).error(426, "websocket_refused", _REFUSED)
-        return http.Response.make(
-            426, compact(body), {"content-type": "application/json", "upgrade": "HTTP/1.1"}
-        )
+        return use_http(_REFUSED)
 
     def start(self, flow: http.HTTPFlow, handshake: Exchange) -> None:
         """Follow a socket whose turns can be told apart; `handshake` is then all that has been seen of it."""
@@ -176,6 +170,18 @@ class Sockets:
         return True
 
 
-def _is_upgrade(request: http.Request) -> bool:
+def use_http(message: str) -> http.Response:
+    """Return the refusal of a WebSocket to the Responses API.
+
+    426 is what makes Codex and Copilot go over to HTTP at once: at 400 they give up, at others they try again.
+    """
+    body = by_name(_WITH_HTTP_FORM).error(426, "websocket_refused", message)
+    return http.Response.make(
+        426, compact(body), {"content-type": "application/json", "upgrade": "HTTP/1.1"}
+    )
+
+
+def is_upgrade(request: http.Request) -> bool:
+    """Tell whether a request asks for a WebSocket."""
     upgrade: str = request.headers.get("upgrade", "")
     return upgrade.lower() == "websocket"

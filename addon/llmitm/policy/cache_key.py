@@ -69,6 +69,8 @@ class Parts:
     query: Sequence[tuple[str, str]]
     headers: Sequence[tuple[str, str]]
     credentials: Sequence[str]
+    stream_usage: bool
+    """Whether the client gets the usage that was asked for on its behalf."""
     kind: Kind
     document: Json = None
     """The body, where it is JSON and can be read exactly, without what is left out."""
@@ -92,6 +94,7 @@ class Parts:
             self.query,
             self.headers,
             self.credentials,
+            self.stream_usage,
             self.kind,
         )
         yield _canonical(head)
@@ -106,12 +109,14 @@ def is_cached(endpoint: Endpoint, method: str) -> bool:
     return method == "POST" and endpoint.operation in _CACHED and endpoint.dialect is not None
 
 
-def cache_key(exchange: Exchange, directive: CacheDirective) -> bytes | None:
+def cache_key(
+    exchange: Exchange, directive: CacheDirective, *, stream_usage: bool = False
+) -> bytes | None:
     """Return the key of a call; None where its answer is not all there is to it: a job, or a turn of what is kept.
 
     The call's body is there whole, as the client sent it.
     """
-    found = parts(exchange, directive)
+    found = parts(exchange, directive, stream_usage=stream_usage)
     return None if has_effect(found.document) else found.key()
 
 
@@ -122,8 +127,8 @@ def has_effect(document: Json) -> bool:
     return document.get("background") is True or document.get("conversation") is not None
 
 
-def parts(exchange: Exchange, directive: CacheDirective) -> Parts:
-    """Return what the key of a call is made of."""
+def parts(exchange: Exchange, directive: CacheDirective, *, stream_usage: bool = False) -> Parts:
+    """Return what the key of a call is made of; `stream_usage` as the directive of that name."""
     path, _, query = exchange.path.partition("?")
     fields = parse_qsl(query, keep_blank_values=True, errors="surrogateescape")
     made = Parts(
@@ -134,6 +139,7 @@ def parts(exchange: Exchange, directive: CacheDirective) -> Parts:
         query=[(name, value) for name, value in fields if not is_key_parameter(name)],
         headers=sorted(_telling(exchange)),
         credentials=[] if directive.share_between_keys else provider_keys(exchange),
+        stream_usage=stream_usage,
         kind="bytes",
     )
     return _with_body(made, exchange, directive)

@@ -29,6 +29,8 @@ _BY_MODEL = frozenset(
 """Operations whose request names a model."""
 _CLAUDE = re.compile(r"claude-(\d+)(?:[.-](\d))?-(opus|sonnet|haiku)\b(.*)")
 _NEAR = 3
+_MOST_REMEMBERED = 1_000
+"""Names remembered. A client that makes names up must not fill the memory."""
 _NOBODY = "no model has this name"
 """Whoever knows it knows every name: servers of one's own, plans."""
 
@@ -96,6 +98,7 @@ class Routing:
         self._own = own or {}
         self._by_name: dict[str, ProviderEntry] = {}
         self._lower_names: dict[str, frozenset[str]] = {}
+        self._served: dict[str, Sequence[ProviderEntry]] = {}
         for entry in hosts.entries:
             for name in (entry.name, *entry.aliases):
                 self._by_name.setdefault(name, entry)
@@ -150,7 +153,7 @@ class Routing:
         """Tell whether a provider may serve a model: it is known to, or its models are not known."""
         if _refuses(entry, model):
             return False
-        if _makes(entry, model) or self._models.knows(entry.name, self._spelled(entry, model)):
+        if makes(entry, model) or self._models.knows(entry.name, self._spelled(entry, model)):
             return True
         return not self._models.names(entry.name)
 
@@ -195,10 +198,7 @@ class Routing:
 
     def instead_of(self, model: str) -> str:
         """Return what is asked for instead of a model, by the user's own settings."""
-        for pattern, target in self._own.items():
-            if fnmatchcase(model.lower(), pattern.lower()):
-                return target
-        return model
+        return instead_of(model, self._own)
 
     def pinned(self, model: str) -> tuple[ProviderEntry | None, str]:
         """Return the provider that a name pins, and the name without it."""
@@ -217,7 +217,15 @@ class Routing:
 
     def _serving(self, model: str) -> Sequence[ProviderEntry]:
         """Return who serves a model, its maker first."""
-        makers = [entry for entry in self._routed if _makes(entry, model)]
+        found = self._served.get(model)
+        if found is None:
+            if len(self._served) >= _MOST_REMEMBERED:
+                self._served.clear()
+            found = self._served[model] = self._find_serving(model)
+        return found
+
+    def _find_serving(self, model: str) -> Sequence[ProviderEntry]:
+        makers = [entry for entry in self._routed if makes(entry, model)]
         others = [
             entry
             for entry in self._routed
@@ -243,13 +251,22 @@ class Routing:
 
         Helicone says `claude-4.5-sonnet`, OpenRouter `claude-sonnet-4.5`, Anthropic `claude-sonnet-4-5`.
         """
-        if not model.startswith("claude-") or not _makes(entry, model):
+        if not model.startswith("claude-") or not makes(entry, model):
             return model
         names = [model, model.replace(".", "-")]
         if match := _CLAUDE.fullmatch(model):
             major, minor, family, rest = match.groups()
             names.append("-".join(filter(None, ("claude", family, major, minor))) + rest)
-        return next((name for name in names if self._models.knows(entry.name, name)), names[-1])
+        names.append(f"{model}-0")
+        return next((name for name in names if self._models.knows(entry.name, name)), names[-2])
+
+
+def instead_of(model: str, own: Mapping[str, str]) -> str:
+    """Return what is asked for instead of a model; the first pattern that fits holds."""
+    for pattern, target in own.items():
+        if fnmatchcase(model.lower(), pattern.lower()):
+            return target
+    return model
 
 
 def asked_for(path: str) -> Endpoint | None:
@@ -289,7 +306,8 @@ def _why_not(entry: ProviderEntry, client: str) -> str:
     return f"{entry.name} has nothing like {client}"
 
 
-def _makes(entry: ProviderEntry, model: str) -> bool:
+def makes(entry: ProviderEntry, model: str) -> bool:
+    """Tell whether a model is a provider's own, by its name alone."""
     return any(_fits(model, pattern) for pattern in entry.makes) and not _refuses(entry, model)
 
 

@@ -115,7 +115,9 @@ def one(log: Reader, kind: Kind, name: str) -> Record | None:
     """Return what the calls of one group add up to; None where there is none."""
     value: str | int = name
     if kind == "thread":
-        row = log.connection.execute("SELECT thread_key FROM calls WHERE id = ?", (name,)).fetchone()
+        row = log.connection.execute(
+            "SELECT thread_key FROM calls WHERE id = ?", (name,)
+        ).fetchone()
         if row is None:
             return None
         value = row[0]

@@ -6,12 +6,15 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from llmitm.basis import Basis
 from llmitm.errors import LlmitmError
-from llmitm.store import facts, filters, priced, sums
+from llmitm.policy.alert_conditions import Condition
+from llmitm.policy.alerting import Measured
+from llmitm.store import alert_measures, facts, filters, limits, priced, retries, sums
 from llmitm.store.database import open_readable
 from llmitm.store.filters import Filter
 from llmitm.store.priced import Bases
@@ -42,6 +45,11 @@ class Reader:
         self.db = open_readable(path)
         self._connection: sqlite3.Connection = self.db.conn
         self._connection.row_factory = None
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """For the other modules of the store."""
+        return self._connection
 
     def close(self) -> None:
         """Close it."""
@@ -107,6 +115,15 @@ class Reader:
         times = [row[0] for row in self._connection.execute(query, values)]
         return [times[round(share * (len(times) - 1))] if times else None for share in shares]
 
+    def measured(self, condition: Condition, since: datetime) -> list[Measured]:
+        """Return what an alert watches, since then, group by group."""
+        return alert_measures.measure(self._connection, condition, since)
+
+    @property
+    def version(self) -> int:
+        """Another number after others have written to the log."""
+        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+
     def basis(self, key: int) -> Basis | None:
         """Return what the price of a call rests on; None where it does not tell."""
         if not priced.has_bases(self._connection):
@@ -140,6 +157,21 @@ class Reader:
                 max(seen_at) AS seen_at, status
             FROM rate_limits GROUP BY provider, api_key, model, name, period ORDER BY provider, model, name, period"""
         return _records(self._connection.execute(query))
+
+    def limits(self, wanted: Filter, now: float) -> list[Record]:
+        """Return what is known of each limit at a time, with how long it lasts at the present rate of use."""
+        limits.require_waits(self._connection)
+        return limits.latest(self._connection, wanted, now)
+
+    def throttling(self, wanted: Filter, by: Sequence[str], *, utc: bool = False) -> list[Record]:
+        """Return refusals for a rate limit and waits, by some dimensions."""
+        limits.require_waits(self._connection)
+        return _records(limits.throttling(self._connection, wanted, by, utc=utc))
+
+    def retries(self, wanted: Filter, by: Sequence[str], *, utc: bool = False) -> list[Record]:
+        """Return what was tried again, by whom, and what came of it, by some dimensions."""
+        limits.require_waits(self._connection)
+        return _records(retries.by(self._connection, wanted, by, utc=utc))
 
     def losses(self) -> dict[str, int]:
         """Return what the log lacks, by reason."""

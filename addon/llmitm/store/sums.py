@@ -99,10 +99,7 @@ def sums(
     connection: sqlite3.Connection, wanted: Filter, by: Sequence[str], *, utc: bool
 ) -> list[Sums]:
     """Return sums by some dimensions, the dearest first. Raises `LlmitmError` for an unknown dimension."""
-    for dimension in by:
-        if dimension not in KNOWN[:-1] and not dimension.startswith(_PROPERTY):
-            raise LlmitmError(f"{dimension!r} is unknown; allowed are {', '.join(KNOWN)}")
-    by = [_FACTS.get(dimension, dimension) for dimension in by]
+    by = dimensions(by)
     zone = "" if utc else ", 'localtime'"
     arms = list(_arms(connection, wanted, by, zone))
     names = [f"by{number}" for number in range(len(by))]
@@ -115,6 +112,24 @@ def sums(
     )
     rows = connection.execute(query, [value for _, values in arms for value in values])
     return [Sums(tuple(map(str, row[: len(by)])), *row[len(by) :]) for row in rows]
+
+
+def dimensions(by: Sequence[str]) -> list[str]:
+    """Return dimensions by their full names. Raises `LlmitmError` for an unknown one."""
+    for dimension in by:
+        if dimension not in KNOWN[:-1] and not dimension.startswith(_PROPERTY):
+            raise LlmitmError(f"{dimension!r} is unknown; allowed are {', '.join(KNOWN)}")
+    return [_FACTS.get(dimension, dimension) for dimension in by]
+
+
+def column(dimension: str, zone: str, time: str = "calls.started_at") -> _Query:
+    """Return SQL for what a call has of a dimension, and the values of its marks."""
+    if dimension in _PERIODS:
+        return f"strftime('{_PERIODS[dimension]}', {time} / 1000, 'unixepoch'{zone})", []
+    if dimension in _COLUMNS:
+        return _COLUMNS[dimension], []
+    name = dimension.removeprefix(_PROPERTY)
+    return "(SELECT value FROM properties WHERE call_key = calls.key AND name = ?)", [name]
 
 
 def where(
@@ -137,6 +152,25 @@ def where(
         keys = filters.find(connection, wanted, _MOST_FOUND)
         conditions.append(f"calls.key IN ({', '.join(map(str, keys))})")
     return " AND ".join(conditions) or "1", values
+
+
+def groups(by: Sequence[str], zone: str = "") -> tuple[list[str], Values, list[str], Values]:
+    """Return SQL for what calls are told apart by, what calls must have for it, and the values of the marks of both."""
+    columns: list[str] = []
+    own: Values = []
+    conditions: list[str] = []
+    needed: Values = []
+    for dimension in by:
+        selected, marked = column(_FACTS.get(dimension, dimension), zone, "started_at")
+        columns.append(selected)
+        own += marked
+        if marked:
+            # As in the roll-ups: a call without the property is not among them.
+            conditions.append(
+                "EXISTS (SELECT 1 FROM properties AS p WHERE p.call_key = calls.key AND p.name = ?)"
+            )
+            needed += marked
+    return columns, own, conditions, needed
 
 
 def _arms(
@@ -241,20 +275,9 @@ def _from_calls(
     between: tuple[int, int] | None,
 ) -> _Query:
     """Add up calls: all that fit, or those that began between two times (ms)."""
-    columns: list[str] = []
-    own: Values = []
     condition, values = where(connection, wanted, of_few=between is not None)
-    for name in by:
-        if name in _PERIODS:
-            columns.append(f"strftime('{_PERIODS[name]}', started_at / 1000, 'unixepoch'{zone})")
-        elif name in _COLUMNS:
-            columns.append(_COLUMNS[name])
-        else:
-            columns.append("(SELECT value FROM properties WHERE call_key = calls.key AND name = ?)")
-            own.append(name.removeprefix(_PROPERTY))
-            # As in the roll-ups: a call without the property is not among them.
-            condition += " AND EXISTS (SELECT 1 FROM properties WHERE call_key = calls.key AND name = ?)"
-            values += own[-1:]
+    columns, own, conditions, needed = groups(by, zone)
+    condition, values = " AND ".join([condition, *conditions]), [*values, *needed]
     table = "calls"
     if between is not None:
         table = "calls INDEXED BY calls_by_time"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 from llmitm.calls import Json
+from llmitm.translate import model_facts
 from llmitm.translate.chat import Effort
 
 _TOKENS: dict[Effort, int] = {
@@ -38,9 +39,19 @@ def of_tokens(budget: int) -> Effort:
     return "medium" if budget <= _TOKENS["medium"] else "high"
 
 
-def for_openai(effort: Effort) -> str:
-    """Return an effort as OpenAI's models know it."""
-    return "xhigh" if effort == "max" else effort
+def for_openai(effort: Effort, model: str) -> str:
+    """Return an effort as a model knows it: the ends of the scale came and went with OpenAI's versions.
+
+    https://developers.openai.com/api/docs/guides/reasoning (read 2026-11-26)
+    """
+    version = model_facts.gpt_version(model)
+    if effort == "minimal":
+        return "minimal" if version == (5, 0) else "low"
+    if effort not in ("xhigh", "max"):
+        return effort
+    if version is None or version < (5, 2):
+        return "high"
+    return "xhigh" if version < (5, 6) else effort
 
 
 def for_anthropic(effort: Effort) -> str:

@@ -48,6 +48,8 @@ _STATUS: dict[FailureKind, int] = {
     "timeout": 504,
     **{kind: status for status, kind in _BY_STATUS.items() if status in (401, 403, 404, 413, 429)},
 }
+_IN_MESSAGES = ("context_length", "quota")
+"""Kinds that some providers have no type or code for."""
 _BY_WORD: tuple[tuple[FailureKind, re.Pattern[str]], ...] = (
     (
         "context_length",
@@ -108,10 +110,10 @@ def of_response(status: int, headers: Headers, body: bytes) -> Failure:
     document = jsontext.parse_or_none(body)
     error = error_bodies.read(document, status)
     told = error.message or body[:_LONGEST].decode("utf-8", "replace").strip()
-    words = f"{error.type} {_code(document)} {header(headers, 'x-amzn-errortype')} {told}"
+    types = f"{error.type} {_code(document)} {header(headers, 'x-amzn-errortype')}"
     kind = _BY_STATUS.get(status, "server" if status >= 500 else "invalid_request")
     if kind in ("invalid_request", "rate_limit", "too_large", "server"):
-        kind = _by_word(words, kind)
+        kind = _by_word(types, told, kind)
     return Failure(kind, told or f"the provider answered with status {status} and nothing else")
 
 
@@ -121,7 +123,7 @@ def of_event(error: Json) -> Failure:
     read = error_bodies.read(document, 400)
     code = _code(document)
     message = read.message or "the provider reported an error without saying which"
-    kind = _by_word(f"{read.type} {code} {message}", "server")
+    kind = _by_word(f"{read.type} {code}", message, "server")
     if kind == "server" and code in _NUMBERS:
         kind = _BY_STATUS.get(int(code), "server" if int(code) >= 500 else "invalid_request")
     elif kind == "server" and read.type in ("invalid_request_error", "validationException"):
@@ -147,8 +149,11 @@ def anthropic(failure: Failure) -> Json:
     return {"type": "error", "error": {"type": kind, "message": message}}
 
 
-def _by_word(words: str, otherwise: FailureKind) -> FailureKind:
-    return next((kind for kind, pattern in _BY_WORD if pattern.search(words)), otherwise)
+def _by_word(types: str, message: str, otherwise: FailureKind) -> FailureKind:
+    for kind, pattern in _BY_WORD:
+        if pattern.search(types) or (kind in _IN_MESSAGES and pattern.search(message)):
+            return kind
+    return otherwise
 
 
 def _code(document: Json) -> str:

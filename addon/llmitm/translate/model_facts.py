@@ -15,7 +15,11 @@ _TAKES_EFFORT = re.compile(
     r"(?:^|[/.])(?:o\d|gpt-(?:[5-9]|\d\d|oss)|codex-|gemini-(?:2\.5|[3-9])|grok-(?:3-mini|[4-9])|magistral)"
 )
 _WANTS_REASONING_BACK = re.compile(r"deepseek|kimi|glm-|minimax|qwen", re.I)
+_MISTRAL = re.compile(
+    r"(?:^|/)(?:(?:open-)?mi[sx]tral|ministral|magistral|codestral|devstral|pixtral)"
+)
 _CLAUDE = re.compile(r"claude-(?:[a-z]+-)?(\d+)(?:[-.](\d{1,2}))?(?!\d)")
+_GPT = re.compile(r"(?:^|/)gpt-(\d+)(?:\.(\d+))?(?![\d.]*[a-z])")
 _OPENAI_LIMITS = (
     ("gpt-4o", 16_384),
     ("gpt-4.1", 32_768),
@@ -45,10 +49,30 @@ def wants_reasoning_back(model: str) -> bool:
     return _WANTS_REASONING_BACK.search(model) is not None
 
 
+def wants_short_ids(model: str) -> bool:
+    """Return whether ids of tool calls have to be like Mistral's."""
+    return _MISTRAL.search(model) is not None
+
+
 def openai_limit(model: str) -> int | None:
     """Return the most tokens that an answer may have; None where that is not known."""
     bare = model.rpartition("/")[2]
     return next((limit for start, limit in _OPENAI_LIMITS if bare.startswith(start)), None)
+
+
+def gpt_version(model: str) -> tuple[int, int] | None:
+    """Return the version of one of OpenAI's numbered models; None where it is another's."""
+    match = _GPT.search(model)
+    return (int(match[1]), int(match[2] or 0)) if match else None
+
+
+def thinks_with_tools_only_in_responses(model: str) -> bool:
+    """Return whether chat completions refuse tools unless the model is told not to think.
+
+    https://github.com/openai/openai-openapi/issues/541 (read 2026-11-26)
+    """
+    version = gpt_version(model)
+    return version is not None and version >= (5, 2)
 
 
 def claude_version(model: str) -> tuple[int, int] | None:
@@ -60,6 +84,8 @@ def claude_version(model: str) -> tuple[int, int] | None:
 def claude_limit(model: str) -> int | None:
     """Return the most tokens that an answer may have; None where 32,000 are no problem."""
     version = claude_version(model)
+    if version in ((4, 0), (4, 1)) and "opus" in model:
+        return 32_000
     if version is None or version[0] > 3:
         return None
     return max((limit for since, limit in _CLAUDE_LIMITS if since <= version), default=4_096)

@@ -112,6 +112,7 @@ class ResponseTranslator:
             if self._is_over:
                 return
             if frame.data.strip() == b"[DONE]":
+                yield from self._events(self._reader.done())
                 yield from self._end()
                 return
             document = jsontext.parse_or_none(frame.data)

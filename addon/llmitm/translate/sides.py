@@ -113,6 +113,10 @@ class AnswerReader(ABC):
         """End the stream, return what it had left open."""
         return ()
 
+    def done(self) -> Iterable[Event]:
+        """End a stream that says itself that it is whole."""
+        return self.close()
+
 
 class Provider(ABC):
     """What a provider speaks."""

@@ -7,6 +7,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hashlib import sha256
 
 _FITS = re.compile(r"[a-zA-Z0-9_-]+")
+_SHORT = re.compile(r"[a-zA-Z0-9]{9}")
 _LONGEST = 40
 """Characters that OpenAI allows; Bedrock allows 64, Anthropic any number."""
 _MARK = "__sig_"
@@ -37,6 +38,11 @@ def fitting(identifier: str) -> str:
     if len(identifier) <= _LONGEST and _FITS.fullmatch(identifier):
         return identifier
     return f"call_{_digest(identifier)}"
+
+
+def short(identifier: str) -> str:
+    """Return an id as Mistral takes it: nine letters and digits, as its own are."""
+    return identifier if _SHORT.fullmatch(identifier) else _digest(identifier)[:9]
 
 
 def _digest(text: str) -> str:

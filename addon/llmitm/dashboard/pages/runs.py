@@ -17,8 +17,8 @@ from llmitm.dashboard.charts.stacks import Series, Slot, stacks
 from llmitm.dashboard.page import NotFoundError, Page, Shown, View
 from llmitm.dashboard.question import ALL, Question
 from llmitm.store import groups
-from llmitm.store.reader import Record
 from llmitm.store.groups import KINDS, Kind
+from llmitm.store.reader import Record
 
 _A_PAGE = 30
 _LANES = 24

@@ -180,7 +180,7 @@ def _media(kind: str, block: dict[str, Json]) -> Part:
             return Text("\n".join(filter(None, (name, text(source.get("data"))))))
         case "content" if isinstance(source.get("content"), str):
             return Text(source["content"])
-    raise Untranslatable(f"a {kind} whose source is of the type {source.get('type')!r}")
+    raise Untranslatable(f"{kind} whose source is of the type {source.get('type')!r}")
 
 
 def _result_parts(content: Json, notes: Notes) -> Iterator[Text | Media]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from llmitm.calls import Json
 from llmitm.providers.fields import count, filled, items, mapping, number, text
+from llmitm.translate.chat import Text, Turn
 from llmitm.translate.sides import Notes, Untranslatable
 
 
@@ -75,3 +76,15 @@ def words(value: Json) -> str:
     if isinstance(value, str):
         return value
     return "".join(text(mapping(part).get("text")) or "" for part in items(value))
+
+
+def system_first(turns: Iterator[Turn]) -> tuple[tuple[Text, ...], tuple[Turn, ...]]:
+    """Return what the system says before the first turn, and the turns."""
+    system: list[Text] = []
+    rest: list[Turn] = []
+    for turn in turns:
+        if turn.role == "system" and not rest:
+            system += [part for part in turn.parts if isinstance(part, Text) and part.text]
+        else:
+            rest.append(turn)
+    return tuple(system), tuple(rest)

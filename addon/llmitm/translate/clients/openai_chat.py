@@ -23,7 +23,7 @@ from llmitm.translate.chat import (
     ToolUse,
     Turn,
 )
-from llmitm.translate.clients.fields import Body, listed, named, stops, words
+from llmitm.translate.clients.fields import Body, listed, named, stops, system_first, words
 from llmitm.translate.clients.freeform import as_arguments, as_function
 from llmitm.translate.clients.openai_chat_answer import ChunkWriter
 from llmitm.translate.failures import Failure
@@ -54,7 +54,7 @@ class OpenAIChatClient(Client):
         options = mapping(mapping(document).get("stream_options"))
         self._wants_usage = options.get("include_usage") is True
         tools = tuple(self._tools(body, notes))
-        system, turns = _split(self._turns(listed(body.take("messages"), "messages"), notes))
+        system, turns = system_first(self._turns(listed(body.take("messages"), "messages"), notes))
         users = [filled(body.take(name)) for name in ("user", "safety_identifier")]
         request = ChatRequest(
             system=system,
@@ -136,18 +136,6 @@ def _present(body: Body, names: tuple[str, ...]) -> dict[str, Json]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _split(turns: Iterator[Turn]) -> tuple[tuple[Text, ...], tuple[Turn, ...]]:
-    """Return what the system says before the first turn, and the turns."""
-    system: list[Text] = []
-    rest: list[Turn] = []
-    for turn in turns:
-        if turn.role == "system" and not rest:
-            system += [part for part in turn.parts if isinstance(part, Text) and part.text]
-        else:
-            rest.append(turn)
-    return tuple(system), tuple(rest)
-
-
 def _parts(content: Json) -> Iterator[Text | Media]:
     if isinstance(content, str):
         yield Text(content)
@@ -176,7 +164,15 @@ def _part(part: dict[str, Json]) -> Text | Media:
 
 def _assistant(message: dict[str, Json]) -> Iterator[Part]:
     yield from _reasoning(message)
-    yield from _parts(message.get("content"))
+    content = message.get("content")
+    for part in items(content):
+        if mapping(part).get("type") == "thinking":  # Mistral's
+            yield Reasoning(words(part.get("thinking")))
+    yield from _parts(
+        [part for part in content if mapping(part).get("type") != "thinking"]
+        if isinstance(content, list)
+        else content
+    )
     if refusal := filled(message.get("refusal")):
         yield Text(refusal)
     for call in map(mapping, items(message.get("tool_calls"))):

@@ -25,7 +25,7 @@ from llmitm.translate.chat import (
     ToolUse,
     Turn,
 )
-from llmitm.translate.clients.fields import Body, listed, named, words
+from llmitm.translate.clients.fields import Body, listed, named, system_first, words
 from llmitm.translate.clients.freeform import as_arguments, as_function
 from llmitm.translate.clients.openai_responses_answer import ResponseWriter
 from llmitm.translate.failures import Failure
@@ -96,7 +96,7 @@ class OpenAIResponsesClient(Client):
                 tools += self._tools(entry.get("tools") or [], notes)
         instructions = text(body.take("instructions"))
         system = [Text(instructions)] if instructions else []
-        heard, turns = _split(_turns(entries, notes))
+        heard, turns = system_first(_turns(entries, notes))
         updates = [entry for entry in entries if entry.get("type") == "configuration_update"]
         extras = {name: value for name in _EXTRAS if (value := body.take(name)) is not None}
         if (verbosity := form.get("verbosity")) is not None:
@@ -146,18 +146,6 @@ class OpenAIResponsesClient(Client):
                     yield from self._tools(tool.get("tools") or [], notes, named(tool))
                 case kind:
                     notes.add(f"tool {kind} is left out: only OpenAI has it")
-
-
-def _split(turns: Iterator[Turn]) -> tuple[tuple[Text, ...], tuple[Turn, ...]]:
-    """Return what the system says before the first turn, and the turns."""
-    system: list[Text] = []
-    rest: list[Turn] = []
-    for turn in turns:
-        if turn.role == "system" and not rest:
-            system += [part for part in turn.parts if isinstance(part, Text) and part.text]
-        else:
-            rest.append(turn)
-    return tuple(system), tuple(rest)
 
 
 def _turns(entries: list[dict[str, Json]], notes: Notes) -> Iterator[Turn]:

@@ -22,7 +22,7 @@ from llmitm.translate.chat import (
     Turn,
 )
 from llmitm.translate.providers.anthropic_messages_answer import MessageReader
-from llmitm.translate.providers.fields import left_out, tool_schema
+from llmitm.translate.providers.fields import anthropic_user, left_out, tool_schema
 from llmitm.translate.sides import AnswerReader, Notes, Outgoing, Provider, Untranslatable
 from llmitm.wire import jsontext
 
@@ -59,7 +59,7 @@ class AnthropicMessagesProvider(Provider):
             "stop_sequences": [stop for stop in request.stop if stop.strip()] or None,
             "thinking": options.thinking,
             "output_config": options.output,
-            "metadata": {"user_id": request.user} if request.user else None,
+            "metadata": {"user_id": user} if (user := anthropic_user(request.user)) else None,
             "stream": request.streaming or None,
         }
         body.update({name: value for name, value in values.items() if value is not None})

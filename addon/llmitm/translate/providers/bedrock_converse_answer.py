@@ -88,7 +88,8 @@ class ConverseReader(AnswerReader):
     def _block(self, index: int, block: dict[str, Json]) -> Iterator[Event]:
         """Take a block that is whole, or what is known of one at its start."""
         call = mapping(block.get("toolUse"))
-        if name := filled(call.get("name")):
+        # Others the provider runs itself: Nova's code interpreter.
+        if (name := filled(call.get("name"))) and call.get("type") != "server_tool_use":
             identifier = filled(call.get("toolUseId")) or call_id(None, index)
             self._tools[index] = False
             yield ToolStarted(index, identifier, name)

@@ -22,11 +22,13 @@ from llmitm.translate.chat import (
     ToolUse,
     Turn,
 )
-from llmitm.translate.providers.fields import tool_schema
+from llmitm.translate.providers.fields import openai_user, tool_schema
 from llmitm.translate.providers.openai_chat_answer import ChunkReader
 from llmitm.translate.sides import AnswerReader, Notes, Outgoing, Provider, Untranslatable
 
 _MOST_STOPS = 4
+_LONGEST_DESCRIPTION = 1_024
+"""Characters that OpenAI itself takes of a function's description, which Claude Code's are beyond."""
 
 
 class OpenAIChatProvider(Provider):
@@ -40,7 +42,8 @@ class OpenAIChatProvider(Provider):
         if not body["messages"]:
             raise Untranslatable("a chat without any message")
         if request.tools:
-            body["tools"] = [_tool(tool) for tool in request.tools]
+            is_short = model_facts.is_openai(model)
+            body["tools"] = [_tool(tool, is_short) for tool in request.tools]
             if request.tool_choice is not None:
                 body["tool_choice"] = _choice(request.tool_choice)
             if request.parallel_tool_calls is not None:
@@ -49,8 +52,8 @@ class OpenAIChatProvider(Provider):
             **_limit(request, model, notes),
             **_sampling(request, model, notes),
             "stop": _stop(request, notes),
-            "reasoning_effort": effort(request, model, notes),
-            "user": request.user if model_facts.is_openai(model) else None,
+            "reasoning_effort": _effort(request, model, notes),
+            "user": openai_user(request.user) if model_facts.is_openai(model) else None,
             "stream": request.streaming or None,
             "stream_options": {"include_usage": True} if request.streaming else None,
         }
@@ -70,9 +73,16 @@ def effort(request: ChatRequest, model: str, notes: Notes) -> str | None:
     if request.effort is None or request.effort == "none":
         return None
     if model_facts.takes_effort(model):
-        return efforts.for_openai(request.effort)
+        return efforts.for_openai(request.effort, model)
     notes.add(f"thinking is left out: {model} is not known to take a reasoning effort")
     return None
+
+
+def _effort(request: ChatRequest, model: str, notes: Notes) -> str | None:
+    if request.tools and model_facts.thinks_with_tools_only_in_responses(model):
+        notes.add(f"thinking is left out: {model} thinks with tools only in Responses")
+        return "none"
+    return effort(request, model, notes)
 
 
 def extras(given: Mapping[str, Json], model: str, notes: Notes) -> dict[str, Json]:
@@ -85,9 +95,14 @@ def extras(given: Mapping[str, Json], model: str, notes: Notes) -> dict[str, Jso
 
 
 def _messages(request: ChatRequest, model: str, notes: Notes) -> Iterator[Json]:
-    if request.system:
-        text = "\n\n".join(part.text for part in request.system)
-        yield {"role": "system", "content": text}
+    system = [part.text for part in request.system]
+    if model_facts.is_openai(model):
+        long = [tool for tool in request.tools if _is_long(tool)]
+        system += [f"# Tool {tool.name}\n{tool.description}" for tool in long]
+        if long:
+            notes.add("long descriptions of tools are sent as part of the system prompt")
+    if system:
+        yield {"role": "system", "content": "\n\n".join(system)}
     for turn in request.turns:
         match turn.role:
             case "assistant":
@@ -95,10 +110,15 @@ def _messages(request: ChatRequest, model: str, notes: Notes) -> Iterator[Json]:
             case "system":
                 yield {"role": "system", "content": _joined(turn.parts)}
             case "user":
-                yield from _user(turn, notes)
+                yield from _user(turn, model, notes)
 
 
-def _user(turn: Turn, notes: Notes) -> Iterator[Json]:
+def _id(identifier: str, model: str) -> str:
+    is_short = model_facts.wants_short_ids(model)
+    return tool_ids.short(identifier) if is_short else tool_ids.fitting(identifier)
+
+
+def _user(turn: Turn, model: str, notes: Notes) -> Iterator[Json]:
     """Return a turn of the user's: the results of tools first, each a message of its own."""
     shown: list[Json] = []
     for part in turn.parts:
@@ -112,7 +132,7 @@ def _user(turn: Turn, notes: Notes) -> Iterator[Json]:
                 shown.append({"type": "text", "text": "What the tool gave:"})
                 shown += map(_media, pictures)
                 content = content or "See what follows."
-            yield {"role": "tool", "tool_call_id": tool_ids.fitting(part.id), "content": content}
+            yield {"role": "tool", "tool_call_id": _id(part.id, model), "content": content}
     shown += [found for part in turn.parts if (found := _shown(part)) is not None]
     if shown:
         texts = [part["text"] for part in shown if part["type"] == "text"]
@@ -142,7 +162,7 @@ def _assistant(turn: Turn, model: str, notes: Notes) -> Json:
     message: dict[str, Json] = {"role": "assistant", "content": _joined(turn.parts) or None}
     calls = [part for part in turn.parts if isinstance(part, ToolUse)]
     if calls:
-        message["tool_calls"] = [_call(call) for call in calls]
+        message["tool_calls"] = [_call(call, model) for call in calls]
     elif message["content"] is None:
         message["content"] = ""
     thoughts = [part for part in turn.parts if isinstance(part, Reasoning)]
@@ -153,10 +173,10 @@ def _assistant(turn: Turn, model: str, notes: Notes) -> Json:
     return message
 
 
-def _call(call: ToolUse) -> Json:
+def _call(call: ToolUse, model: str) -> Json:
     function = {"name": call.name, "arguments": call.arguments or "{}"}
     written: dict[str, Json] = {
-        "id": tool_ids.fitting(call.id),
+        "id": _id(call.id, model),
         "type": "function",
         "function": function,
     }
@@ -166,9 +186,15 @@ def _call(call: ToolUse) -> Json:
     return written
 
 
-def _tool(tool: Tool) -> Json:
+def _is_long(tool: Tool) -> bool:
+    return len(tool.description or "") > _LONGEST_DESCRIPTION
+
+
+def _tool(tool: Tool, is_short: bool) -> Json:
     function: dict[str, Json] = {"name": tool.name, "parameters": tool_schema(tool)}
-    if tool.description:
+    if is_short and _is_long(tool):
+        function["description"] = f"Described in the system prompt as # Tool {tool.name}."
+    elif tool.description:
         function["description"] = tool.description
     if tool.strict:
         function["strict"] = True

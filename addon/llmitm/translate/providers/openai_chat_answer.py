@@ -90,23 +90,31 @@ class ChunkReader(AnswerReader):
             yield Counted(counted)
 
     def whole(self, document: Json) -> Iterator[Event]:
-        """Take a whole completion."""
-        yield from self.add({**mapping(document), "choices": [first(_choices(document))]}, None)
+        """Take a whole completion, whose end some hosts give no reason for."""
+        body = mapping(document)
+        choice = first(body.get("choices"))
+        chunk = {**choice, "index": 0, "delta": choice.get("message")}
+        yield from self.add({**body, "choices": [chunk]}, None)
+        if choice:
+            yield from self.done()
+
+    def done(self) -> Iterator[Event]:
+        """End a stream that has said `[DONE]`; Snowflake gives no reason before it."""
+        if self._is_started:
+            self._finish = self._finish or "stop"
         yield from self.close()
 
     def close(self) -> Iterator[Event]:
         """End the stream."""
         yield from self._end_calls()
-        if self._finish is not None:
+        finish, self._finish = self._finish, None
+        if finish is not None:
             # Where a tool was forced, OpenAI's models stop with "stop".
-            reason = "tool_use" if self._calls and self._finish == "stop" else self._finish
-            yield Finished(reason)
+            yield Finished("tool_use" if self._calls and finish == "stop" else finish)
 
     def _message(self, delta: dict[str, Json]) -> Iterator[Event]:
-        for name in _THOUGHTS:
-            if thought := filled(delta.get(name)):
-                yield ReasoningDelta(thought)
-                break
+        if (thought := _thought(delta)) is not None:
+            yield ReasoningDelta(thought)
         yield from _content(delta.get("content"))
         if refusal := filled(delta.get("refusal")):
             yield TextDelta(refusal, refusal=True)
@@ -170,8 +178,11 @@ def _is_another(call: _Call, position: int | None, identifier: str | None, name:
     return position is None or call.name != name
 
 
-def _choices(document: Json) -> Json:
-    return mapping(document).get("choices")
+def _thought(delta: dict[str, Json]) -> str | None:
+    """Return thinking under any of its names; Snowflake has it in OpenRouter's details alone."""
+    details = (mapping(detail).get("text") for detail in items(delta.get("reasoning_details")))
+    named = (delta.get(name) for name in _THOUGHTS)
+    return next(filter(None, map(filled, (*named, *details))), None)
 
 
 def _content(content: Json) -> Iterator[Event]:

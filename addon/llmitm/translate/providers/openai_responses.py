@@ -23,7 +23,7 @@ from llmitm.translate.chat import (
     ToolUse,
     Turn,
 )
-from llmitm.translate.providers.fields import tool_schema
+from llmitm.translate.providers.fields import openai_user, tool_schema
 from llmitm.translate.providers.openai_chat import effort, extras
 from llmitm.translate.providers.openai_responses_answer import ResponseReader
 from llmitm.translate.sides import AnswerReader, Notes, Outgoing, Provider, Untranslatable
@@ -62,7 +62,7 @@ class OpenAIResponsesProvider(Provider):
             "text": form or None,
             "reasoning": {"effort": thought, "summary": "auto"} if thought else None,
             "include": ["reasoning.encrypted_content"] if thought else None,
-            "user": request.user,
+            "user": openai_user(request.user) if model_facts.is_openai(model) else None,
             "stream": request.streaming or None,
             **more,
             "store": False,
