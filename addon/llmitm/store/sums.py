@@ -144,6 +144,8 @@ def where(
             "calls.key IN (SELECT call_key FROM properties WHERE name = ? AND value = ?)"
         )
         values += (name, value)
+    if filters.is_of_errors(wanted.status):
+        conditions.append("calls.outcome != 'ok'")  # these have an index
     if wanted.model is not None:
         names = filters.models(connection, wanted.model)
         conditions.append(filters.among("calls.model", names))
