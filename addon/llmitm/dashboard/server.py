@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -38,6 +39,7 @@ _INSTRUCTIONS = 20_000
 _THREADS = 4
 _THEMES = ("auto", "light", "dark")
 _FORM_BYTES = 1_000_000
+_KEYS = re.compile(r"((?:\d+, ){2}\d+)(?:, \d+){20,}")
 
 
 @dataclass(slots=True)
@@ -270,12 +272,13 @@ class _Answer:
 
     def _open(self) -> Reader:
         reader = self._opened()
-        connection = reader.db.conn
+        connection = reader.connection
         connection.set_trace_callback(self._note)
         connection.set_progress_handler(self._is_late, _INSTRUCTIONS)
         return reader
 
     def _note(self, statement: str) -> None:
+        statement = _KEYS.sub(_shortened, statement)
         if not statement.startswith("--") and statement not in self._statements:
             self._statements.append(statement)
 
@@ -289,6 +292,11 @@ class _Answer:
         else:
             log.error("the log cannot be read", exc_info=error)
             self.problem = f"the log cannot be read: {error}"
+
+
+def _shortened(keys: re.Match[str]) -> str:
+    """Return a long list of keys by its beginning."""
+    return f"{keys[1]} /* and {keys[0].count(',') - 2:,} more */"
 
 
 def _shown(view: View) -> Shown:

@@ -68,9 +68,10 @@ def cube(view: View, dimension: str) -> Cube:
     since, until = charts.bounds(wanted, charts.first_hour(log), view.now)
     period = _period(view, since, until)
     # Days of users, properties and the like are kept for UTC alone.
-    asked = view.question
-    of_all = dimension in ("model", "provider") and not (asked.user or asked.run or asked.tags)
-    utc = not of_all and period in ("day", "week", "month")
+    question = view.question
+    of_models = dimension in ("model", "provider")
+    of_others = not of_models or bool(question.user or question.run or question.tags)
+    utc = of_others and period in ("day", "week", "month")
     found = list(periods.stretches(since, until, period, utc=utc))
     numbers = {stretch.start: number for number, stretch in enumerate(found)}
     by = [periods.summed(period), "provider", *([dimension] if dimension != "provider" else [])]
