@@ -18,6 +18,7 @@ _MODULES = (
     "cache",
     "budgets",
     "prices",
+    "setup",
 )
 
 

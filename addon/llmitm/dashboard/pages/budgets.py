@@ -55,12 +55,14 @@ def show(view: View) -> Shown:
             if all(state.held.budget is not budget for state in states)
         ]
     log = _log(view)
-    alerts = [_alert(each) for each in standing.standings(view.home, settings, log, now)]
+    standings = standing.standings(
+        view.home, settings, log, now, lambda: budget_book.use(states)
+    )
     sent = AlertFile(view.home.alerts).history(_SENT) if view.home.alerts.exists() else []
     content = {
         "budgets": budgets,
         "unused": unused,
-        "alerts": alerts,
+        "alerts": [_alert(each) for each in standings],
         "sent": [
             {
                 "at": int(each.message.at * 1000),
