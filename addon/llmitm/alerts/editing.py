@@ -18,7 +18,12 @@ _TABLE = re.compile(r"\s*\[")
 
 
 def add(
-    place: Home, condition: str, to: Sequence[str], name: str | None = None, *, resolved: bool = True
+    place: Home,
+    condition: str,
+    to: Sequence[str],
+    name: str | None = None,
+    *,
+    resolved: bool = True,
 ) -> tuple[str, Condition]:
     """Write an alert into the settings and return its name, and what it watches. Raises `LlmitmError`."""
     settings = load(place)
@@ -75,7 +80,9 @@ def _without(lines: Sequence[str], name: str) -> list[str]:
     end = next(ends, len(lines))
     while end > start + 1 and lines[end - 1].lstrip().startswith("#"):
         end -= 1
-    while start and not lines[start - 1].strip() and (end == len(lines) or not lines[end - 1].strip()):
+    while (
+        start and not lines[start - 1].strip() and (end == len(lines) or not lines[end - 1].strip())
+    ):
         start -= 1
     return [*lines[:start], *lines[end:]]
 

@@ -215,9 +215,7 @@ def _compare(
     comparison.then_nanousd += nano(charge.usd)
 
 
-def _print(
-    title: str, note: str, compared: Compared, whole: Comparison
-) -> None:
+def _print(title: str, note: str, compared: Compared, whole: Comparison) -> None:
     hits = bool(whole.hits)
     rows = [
         (f"{provider}/{model or '–'}", *_cells(comparison, hits=hits))

@@ -55,9 +55,7 @@ def show(view: View) -> Shown:
             if all(state.held.budget is not budget for state in states)
         ]
     log = _log(view)
-    standings = standing.standings(
-        view.home, settings, log, now, lambda: budget_book.use(states)
-    )
+    standings = standing.standings(view.home, settings, log, now, lambda: budget_book.use(states))
     sent = AlertFile(view.home.alerts).history(_SENT) if view.home.alerts.exists() else []
     content = {
         "budgets": budgets,
@@ -222,7 +220,9 @@ def _link(state: State) -> str | None:
     """Return the calls that an account is of; None where a filter cannot say which those are."""
     budget = state.held.budget
     start = datetime.fromtimestamp(max(state.window.start, 0), UTC).astimezone()
-    question = Question(since=start.isoformat(timespec="seconds") if state.window.start > 0 else "all")
+    question = Question(
+        since=start.isoformat(timespec="seconds") if state.window.start > 0 else "all"
+    )
     for name, value in _parts(state):
         if value is None:
             return None
@@ -237,7 +237,9 @@ def _parts(state: State) -> Iterator[tuple[str, str | None]]:
     for name in ("provider", "model", "user", "session", "run", "client"):
         patterns = getattr(budget, name)
         if patterns is not None:
-            plain = len(patterns) == 1 and (name == "model" or not re.search(r"[*?\[]", patterns[0]))
+            plain = len(patterns) == 1 and (
+                name == "model" or not re.search(r"[*?\[]", patterns[0])
+            )
             yield name, patterns[0] if plain else None
     for name, values in (budget.property or {}).items():
         plain = len(values) == 1 and not re.search(r"[*?\[]", values[0])

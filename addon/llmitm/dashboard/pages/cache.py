@@ -82,7 +82,11 @@ def _tiles(
 ) -> list[Mapping[str, object]]:
     most = load(view.home).cache.size_mb
     found = [
-        ("given again", count(total.cache_hits), share(total.cache_hits, total.calls) + " of all calls"),
+        (
+            "given again",
+            count(total.cache_hits),
+            share(total.cache_hits, total.calls) + " of all calls",
+        ),
         ("hit share", share(fared.hits, fared.asked), f"{count(fared.asked)} asked"),
         ("saved", money(total.saved_nanousd), "what those calls cost before"),
         ("time saved", seconds(fared.saved_ms) if fared.saved_ms else "–", ""),

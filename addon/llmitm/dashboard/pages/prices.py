@@ -55,7 +55,7 @@ def _all(view: View, table: PriceTable) -> Shown:
         "target": target,
         "tiers": _TIERS,
         "compared": compared,
-        "models": [each for each in _names(table, log)],
+        "models": list(_names(table, log)),
         "difference": difference,
     }
     command = "llmitm price check"
@@ -236,7 +236,10 @@ def _block(price: Price, now: datetime) -> Mapping[str, object]:
     holds = (price.starts is None or price.starts <= now) and (
         price.until is None or now < price.until
     )
-    lines = [(unit.replace("_", " "), f"{usd(value)} per 1M tokens") for unit, value in price.mtok.items()]
+    lines = [
+        (unit.replace("_", " "), f"{usd(value)} per 1M tokens")
+        for unit, value in price.mtok.items()
+    ]
     lines += [(item.unit.replace("_", " "), span(item)) for item in price.item]
     lines += [(f"fee for {name}", usd(value)) for name, value in price.fee.items()]
     return {

@@ -161,9 +161,7 @@ def _chart(
     since, until = charts.bounds(wanted, charts.first_hour(log), view.now)
     possible = periods.possible(since, until)
     chosen = view.argument("every")
-    period = next(
-        (each for each in possible if each == chosen), periods.fitting(since, until)
-    )
+    period = next((each for each in possible if each == chosen), periods.fitting(since, until))
     stretches = list(periods.stretches(since, until, period, utc=False))
     numbers = {stretch.start: number for number, stretch in enumerate(stretches)}
     failed = failures.failed(log, wanted, periods.summed(period))
