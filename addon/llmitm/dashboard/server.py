@@ -39,7 +39,9 @@ _INSTRUCTIONS = 20_000
 _THREADS = 4
 _THEMES = ("auto", "light", "dark")
 _FORM_BYTES = 1_000_000
-_KEYS = re.compile(r"((?:\d+, ){2}\d+)(?:, \d+){20,}")
+_QUESTIONS = ("SELECT", "WITH")
+_MOST_STATEMENTS = 40
+_KEYS = re.compile(r"((?:(?:\d+|\?), ){2}(?:\d+|\?))(?:, (?:\d+|\?)){20,}")
 
 
 @dataclass(slots=True)
@@ -221,7 +223,7 @@ class _Answer:
         self.goes_to: str | None = None
         self.status = 500
         self.problem = ""
-        self._statements: list[str] = []
+        self._statements: dict[str, None] = {}
         self._view = view
         self._how = how
         self._frame = frame
@@ -265,7 +267,7 @@ class _Answer:
                 "command": shown.command,
                 "kept": shown.kept,
                 "ranged": shown.ranged,
-                "statements": self._statements,
+                "statements": list(self._statements),
                 "milliseconds": (time.perf_counter() - self._started) * 1000,
             },
         )
@@ -278,9 +280,8 @@ class _Answer:
         return reader
 
     def _note(self, statement: str) -> None:
-        statement = _KEYS.sub(_shortened, statement)
-        if not statement.startswith("--") and statement not in self._statements:
-            self._statements.append(statement)
+        if statement.lstrip().startswith(_QUESTIONS) and len(self._statements) < _MOST_STATEMENTS:
+            self._statements.setdefault(_KEYS.sub(_shortened, statement))
 
     def _is_late(self) -> bool:
         return time.monotonic() > self._deadline
