@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from markupsafe import escape
 
 from dashboard.filled import fill
 from dashboard.serving import Client, opened, serving
@@ -47,7 +48,7 @@ def budgets(capsys: pytest.CaptureFixture[str]) -> dict[str, dict[str, object]]:
 
 
 def row(body: str, name: str) -> str:
-    found = re.search(rf'<tr data-row="{re.escape(html.escape(name))}".*?</tr>', body, re.DOTALL)
+    found = re.search(rf'<tr data-row="{re.escape(str(escape(name)))}".*?</tr>', body, re.DOTALL)
     assert found is not None, name
     return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", found[0])).split())
 

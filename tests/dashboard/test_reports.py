@@ -8,6 +8,7 @@ import time
 from datetime import datetime, timedelta
 
 import pytest
+from markupsafe import escape
 
 from dashboard.filled import fill, keep_answers
 from dashboard.serving import Client, opened, serving
@@ -24,7 +25,7 @@ from store.records import chat
 
 def row(body: str, name: str) -> str:
     """Return what the row of this name says."""
-    found = re.search(rf'<tr data-row="{re.escape(html.escape(name))}".*?</tr>', body, re.DOTALL)
+    found = re.search(rf'<tr data-row="{re.escape(str(escape(name)))}".*?</tr>', body, re.DOTALL)
     assert found is not None, name
     return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", found[0])).split())
 
