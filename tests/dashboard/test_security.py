@@ -125,4 +125,4 @@ def test_the_log_is_opened_to_read_only(logged: Home) -> None:
     from llmitm.store.reader import reading
 
     with reading(logged.database) as log, pytest.raises(sqlite3.OperationalError, match="readonly"):
-        log.db.conn.execute("DELETE FROM calls")
+        log.connection.execute("DELETE FROM calls")

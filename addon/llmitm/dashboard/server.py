@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -38,6 +39,9 @@ _INSTRUCTIONS = 20_000
 _THREADS = 4
 _THEMES = ("auto", "light", "dark")
 _FORM_BYTES = 1_000_000
+_QUESTIONS = ("SELECT", "WITH")
+_MOST_STATEMENTS = 40
+_KEYS = re.compile(r"((?:(?:\d+|\?), ){2}(?:\d+|\?))(?:, (?:\d+|\?)){20,}")
 
 
 @dataclass(slots=True)
@@ -219,7 +223,7 @@ class _Answer:
         self.goes_to: str | None = None
         self.status = 500
         self.problem = ""
-        self._statements: list[str] = []
+        self._statements: dict[str, None] = {}
         self._view = view
         self._how = how
         self._frame = frame
@@ -263,21 +267,21 @@ class _Answer:
                 "command": shown.command,
                 "kept": shown.kept,
                 "ranged": shown.ranged,
-                "statements": self._statements,
+                "statements": list(self._statements),
                 "milliseconds": (time.perf_counter() - self._started) * 1000,
             },
         )
 
     def _open(self) -> Reader:
         reader = self._opened()
-        connection = reader.db.conn
+        connection = reader.connection
         connection.set_trace_callback(self._note)
         connection.set_progress_handler(self._is_late, _INSTRUCTIONS)
         return reader
 
     def _note(self, statement: str) -> None:
-        if not statement.startswith("--") and statement not in self._statements:
-            self._statements.append(statement)
+        if statement.lstrip().startswith(_QUESTIONS) and len(self._statements) < _MOST_STATEMENTS:
+            self._statements.setdefault(_KEYS.sub(_shortened, statement))
 
     def _is_late(self) -> bool:
         return time.monotonic() > self._deadline
@@ -289,6 +293,11 @@ class _Answer:
         else:
             log.error("the log cannot be read", exc_info=error)
             self.problem = f"the log cannot be read: {error}"
+
+
+def _shortened(keys: re.Match[str]) -> str:
+    """Return a long list of keys by its beginning."""
+    return f"{keys[1]} /* and {keys[0].count(',') - 2:,} more */"
 
 
 def _shown(view: View) -> Shown:

@@ -34,13 +34,13 @@ _AMOUNTS: Mapping[What, Callable[[Sums], int]] = {
 
 @dataclass(frozen=True, slots=True)
 class Cube:
-    """Sums by a stretch of time, a provider, and one more dimension."""
+    """Sums by a stretch of time and one more dimension."""
 
     period: Period
     stretches: Sequence[Stretch]
     dimension: str
     rows: Sequence[tuple[int, str, str, Sums]]
-    """Number of the stretch, provider, value, sums."""
+    """Number of the stretch, provider where the dimension is that or a model, value, sums."""
     utc: bool
 
     def total(self) -> Sums:
@@ -68,15 +68,22 @@ def cube(view: View, dimension: str) -> Cube:
     since, until = charts.bounds(wanted, charts.first_hour(log), view.now)
     period = _period(view, since, until)
     # Days of users, properties and the like are kept for UTC alone.
-    utc = dimension not in ("model", "provider") and period in ("day", "week", "month")
+    question = view.question
+    of_models = dimension in ("model", "provider")
+    of_others = not of_models or bool(question.user or question.run or question.tags)
+    utc = of_others and period in ("day", "week", "month")
     found = list(periods.stretches(since, until, period, utc=utc))
     numbers = {stretch.start: number for number, stretch in enumerate(found)}
-    by = [periods.summed(period), "provider", *([dimension] if dimension != "provider" else [])]
+    by = [periods.summed(period), *(["provider"] if dimension == "model" else []), dimension]
+    starts: dict[str, int | None] = {}
     rows = []
     for sums in log.sums(wanted, by, utc=utc):
-        number = numbers.get(periods.parsed(sums.by[0], period, utc=utc))
+        label = sums.by[0]
+        if label not in starts:
+            starts[label] = numbers.get(periods.parsed(label, period, utc=utc))
+        number = starts[label]
         if number is not None:
-            rows.append((number, sums.by[1], sums.by[-1], sums))
+            rows.append((number, sums.by[1] if of_models else "", sums.by[-1], sums))
     return Cube(period, found, dimension, rows, utc)
 
 
@@ -93,14 +100,14 @@ def chart(view: View, found: Cube, what: What, title: str) -> Markup:
     amount = _AMOUNTS[what]
     totals: dict[tuple[str, str], int] = defaultdict(int)
     for _, provider, value, sums in found.rows:
-        totals[_key(found, provider, value)] += amount(sums)
+        totals[(provider, value)] += amount(sums)
     names = sorted(
         (name for name in totals if totals[name]), key=lambda name: (-totals[name], name)
     )
     kept = names[:_MOST_SERIES]
     amounts = {name: [0.0] * len(found.stretches) for name in (*kept, ("", _REST))}
     for number, provider, value, sums in found.rows:
-        name = _key(found, provider, value)
+        name = (provider, value)
         amounts[name if name in amounts else ("", _REST)][number] += amount(sums)
     colours = _colours(found, kept)
     series = [
@@ -117,11 +124,6 @@ def chart(view: View, found: Cube, what: What, title: str) -> Markup:
     if len(names) > len(kept):
         series.append(Series(_REST, "c-rest", amounts["", _REST]))
     return stacks(title, _slots(view, found), series, _shown(what))
-
-
-def _key(found: Cube, provider: str, value: str) -> tuple[str, str]:
-    """Return what a series is of; the provider matters where it gives the colour."""
-    return (provider if found.dimension in ("model", "provider") else "", value)
 
 
 def _colours(found: Cube, kept: Sequence[tuple[str, str]]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from llmitm.home import Home
+from llmitm.mitm.dashboards import Dashboards
 from llmitm.mitm.dispatch import Dispatch
 from llmitm.mitm.parts import made
 from llmitm.mitm.translating import Translating
@@ -20,6 +21,7 @@ def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = Fal
     _mend()
     parts = made(home, settings, hosts, quiet=quiet)
     return [
+        Dashboards(home),  # what nobody reaches through us
         Upstream(hosts),  # first: options that everything after relies on
         parts.tunnel,  # what is decrypted at all
         parts.gateway,  # re-targets a request before it is identified

@@ -30,7 +30,7 @@ class Times:
 
 def times(log: Reader, wanted: Filter) -> Times:
     """Return how long the latest calls that fit took."""
-    connection = log.db.conn
+    connection = log.connection
     keys = filters.find(connection, wanted, MOST_TIMED)
     latencies, firsts = [], []
     for latency, first in connection.execute(
@@ -52,7 +52,7 @@ def quantiles(values: Sequence[int], shares: Sequence[float]) -> list[int | None
 
 def first_hour(log: Reader) -> datetime | None:
     """Return when the log begins."""
-    (hour,) = log.db.conn.execute("SELECT min(hour) FROM hours").fetchone()
+    (hour,) = log.connection.execute("SELECT min(hour) FROM hours").fetchone()
     return None if hour is None else datetime.fromtimestamp(hour * HOUR_MS / 1000, UTC).astimezone()
 
 
@@ -63,7 +63,7 @@ def property_names(log: Reader) -> list[str]:
         UNION ALL
         SELECT (SELECT min(dimension) FROM days WHERE dimension > name) FROM names WHERE name IS NOT NULL
     ) SELECT name FROM names WHERE name GLOB 'property:*'"""
-    return [name.removeprefix("property:") for (name,) in log.db.conn.execute(query)]
+    return [name.removeprefix("property:") for (name,) in log.connection.execute(query)]
 
 
 _LISTED = """SELECT key, id, started_at, provider, host, operation, model_requested, model, provider_requested, streaming,
@@ -77,7 +77,7 @@ FROM calls WHERE key IN ({}) ORDER BY started_at DESC, key DESC"""
 
 def listed(log: Reader, keys: Sequence[int]) -> list[Record]:
     """Return calls as a table shows them, the latest first."""
-    cursor = log.db.conn.execute(_LISTED.format(_numbers(keys)))
+    cursor = log.connection.execute(_LISTED.format(_numbers(keys)))
     names = [column[0] for column in cursor.description]
     return [dict(zip(names, row, strict=True)) for row in cursor]
 
@@ -85,7 +85,7 @@ def listed(log: Reader, keys: Sequence[int]) -> list[Record]:
 def page(log: Reader, wanted: Filter, limit: int, before: Record | None = None) -> list[Record]:
     """Return the latest calls that fit, one more than `limit` where there are more, after (older than) another call."""
     if before is None:
-        return listed(log, filters.find(log.db.conn, wanted, limit + 1))
+        return listed(log, filters.find(log.connection, wanted, limit + 1))
     # Calls that began in the same millisecond are in the order of their keys; how many of them there are is not known.
     last = (before["started_at"], before["key"])
     until = datetime.fromtimestamp(last[0] / 1000, UTC) + timedelta(milliseconds=1)
@@ -93,7 +93,7 @@ def page(log: Reader, wanted: Filter, limit: int, before: Record | None = None) 
         wanted = replace(wanted, until=until)
     extra = 20
     while True:
-        keys = filters.find(log.db.conn, wanted, limit + 1 + extra)
+        keys = filters.find(log.connection, wanted, limit + 1 + extra)
         calls = [call for call in listed(log, keys) if (call["started_at"], call["key"]) < last]
         if len(calls) > limit or len(keys) < limit + 1 + extra:
             return calls[: limit + 1]
@@ -106,12 +106,12 @@ def newer(log: Reader, wanted: Filter, limit: int, call: Record) -> str | None:
     later = replace(wanted, since=since)
     where, values = filters.conditions(replace(later, model=None, text=None))
     if wanted.model is not None:
-        names = filters.models(log.db.conn, wanted.model)
+        names = filters.models(log.connection, wanted.model)
         where.append(filters.among("calls.model", names))
         values += names
     if wanted.text is not None:
         return ""
-    rows = log.db.conn.execute(
+    rows = log.connection.execute(
         f"SELECT id FROM calls INDEXED BY calls_by_time WHERE {' AND '.join(where)}"
         " AND (started_at, key) >= (?, ?) ORDER BY started_at, key LIMIT ?",
         (*values, call["started_at"], call["key"], limit + 1),
@@ -142,7 +142,7 @@ class Facet:
 
 def facets(log: Reader, wanted: Filter, most: int) -> tuple[list[Facet], int]:
     """Return what the latest calls that fit have in common, and how many were looked at."""
-    connection = log.db.conn
+    connection = log.connection
     keys = filters.find(connection, wanted, MOST_COUNTED)
     among = _numbers(keys)
     found = []

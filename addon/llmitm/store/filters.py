@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from fnmatch import fnmatchcase
@@ -22,6 +22,8 @@ from llmitm.store import search
 _DEAR_NANOUSD = 1_000_000
 """From this cost on calls are in an index of their own."""
 _FIRST_ERROR = 400
+_MOST_LOOKED_AT = 10_000
+"""Calls with the words that are looked at for others that fit, beyond those that are wanted."""
 _TIME = "calls.started_at"
 _STATUS = re.compile(r"(>=|<=|>|<|=)?\s*(\d{3})|([1-5])xx", re.IGNORECASE)
 
@@ -86,7 +88,10 @@ def _drivers(
 ) -> Iterator[_Driver]:
     """Yield searches that together find everything. `names` are the models that are wanted."""
     if wanted.text is not None:
-        keys = search.calls(connection, wanted.text, max(limit * 20, 1_000))
+        # Where nothing else is asked for but a time, the latest ones with the words are what is wanted.
+        alone = replace(wanted, text=None, since=None) == Filter()
+        most = limit + 1_000 if alone else min(max(limit * 20, 1_000), limit + _MOST_LOOKED_AT)
+        keys = search.calls(connection, wanted.text, most)
         for start in range(0, len(keys), 500):
             some = keys[start : start + 500]
             yield "calls", [among("key", some)], list(some), _TIME
@@ -110,7 +115,7 @@ def _driver(wanted: Filter) -> _Driver:
     ):
         if value is not None:
             return f"calls INDEXED BY {index}", [f"{column} = ?"], [value], _TIME
-    if wanted.errors or _is_of_errors(wanted.status):
+    if wanted.errors or is_of_errors(wanted.status):
         return "calls INDEXED BY calls_failed", ["outcome != 'ok'"], [], _TIME
     if wanted.min_cost is not None and (nano(wanted.min_cost) or 0) >= _DEAR_NANOUSD:
         return "calls INDEXED BY calls_dear", [f"cost_nanousd >= {_DEAR_NANOUSD}"], [], _TIME
@@ -183,5 +188,6 @@ def status_range(text: str) -> tuple[int, int]:
     return ranges.get(sign or "=", (status, status))
 
 
-def _is_of_errors(status: str | None) -> bool:
+def is_of_errors(status: str | None) -> bool:
+    """Whether only calls that did not end well have such a status."""
     return status is not None and status_range(status)[0] >= _FIRST_ERROR

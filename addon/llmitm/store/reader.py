@@ -46,6 +46,11 @@ class Reader:
         self._connection: sqlite3.Connection = self.db.conn
         self._connection.row_factory = None
 
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """For the other modules of the store."""
+        return self._connection
+
     def close(self) -> None:
         """Close it."""
         self._connection.close()

@@ -132,14 +132,20 @@ def column(dimension: str, zone: str, time: str = "calls.started_at") -> _Query:
     return "(SELECT value FROM properties WHERE call_key = calls.key AND name = ?)", [name]
 
 
-def where(connection: sqlite3.Connection, wanted: Filter) -> tuple[str, Values]:
-    """Return SQL for all conditions of a filter."""
-    conditions, values = filters.conditions(replace(wanted, properties={}))
-    for name, value in wanted.properties.items():
+def where(
+    connection: sqlite3.Connection, wanted: Filter, *, of_few: bool = False
+) -> tuple[str, Values]:
+    """Return SQL for all conditions of a filter; `of_few` where it is asked of the calls of a short time alone."""
+    # Of few calls, each is asked for its properties; of all, a property is asked for its calls.
+    properties = {} if not of_few else wanted.properties
+    conditions, values = filters.conditions(replace(wanted, properties=properties))
+    for name, value in () if of_few else wanted.properties.items():
         conditions.append(
             "calls.key IN (SELECT call_key FROM properties WHERE name = ? AND value = ?)"
         )
         values += (name, value)
+    if filters.is_of_errors(wanted.status):
+        conditions.append("calls.outcome != 'ok'")  # these have an index
     if wanted.model is not None:
         names = filters.models(connection, wanted.model)
         conditions.append(filters.among("calls.model", names))
@@ -271,7 +277,7 @@ def _from_calls(
     between: tuple[int, int] | None,
 ) -> _Query:
     """Add up calls: all that fit, or those that began between two times (ms)."""
-    condition, values = where(connection, wanted)
+    condition, values = where(connection, wanted, of_few=between is not None)
     columns, own, conditions, needed = groups(by, zone)
     condition, values = " AND ".join([condition, *conditions]), [*values, *needed]
     table = "calls"

@@ -18,7 +18,7 @@ from llmitm.dashboard.page import NotFoundError, Shown, View
 from llmitm.dashboard.rows import shown
 from llmitm.errors import LlmitmError
 from llmitm.money import nano
-from llmitm.store import threads
+from llmitm.store import groups
 from llmitm.store.reader import Record
 
 _MOST_RAW = 200_000
@@ -62,7 +62,7 @@ def show(view: View) -> Shown:
     if tab not in _TABS or len(view.rest) > 2:
         raise NotFoundError(f"there is no {tab!r} of a call: there are {', '.join(_TABS)}")
     bodies = _Bodies(*view.log.bodies(call["id"]))
-    neighbours = threads.neighbours(view.log, call)
+    neighbours = groups.neighbours(view.log, call)
     identity = call["id"]
     content = {
         "call": shown([call])[0],

@@ -29,7 +29,8 @@ def show(view: View) -> Shown:
     found = spending.cube(view, by)
     # Calls without a property are not in its sums.
     whole = found if not by.startswith(_PROPERTY) else spending.cube(view, "model")
-    earlier = charts.before(wanted, view.now)
+    # Words are looked for among the latest calls: what was before would not be all of it.
+    earlier = None if wanted.text else charts.before(wanted, view.now)
     past = spending.added(log.sums(earlier)) if earlier else None
     since, until = charts.bounds(wanted, charts.first_hour(log), view.now)
     kept = {"what": what, "by": by, "every": view.argument("every")}

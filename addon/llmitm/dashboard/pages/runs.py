@@ -16,9 +16,9 @@ from llmitm.dashboard.charts.lanes import Bar, Lane, lanes
 from llmitm.dashboard.charts.stacks import Series, Slot, stacks
 from llmitm.dashboard.page import NotFoundError, Page, Shown, View
 from llmitm.dashboard.question import ALL, Question
-from llmitm.store import threads
+from llmitm.store import groups
+from llmitm.store.groups import KINDS, Kind
 from llmitm.store.reader import Record
-from llmitm.store.threads import KINDS, Kind
 
 _A_PAGE = 30
 _LANES = 24
@@ -31,7 +31,7 @@ def show(view: View) -> Shown:
         return _one(view)
     kind = cast(Kind, view.choice("kind", KINDS))
     wanted = view.question.filter()
-    found, more = threads.groups(view.log, kind, wanted, _A_PAGE)
+    found, more = groups.latest(view.log, kind, wanted, _A_PAGE)
     older = None
     if more is not None:
         until = datetime.fromtimestamp(more / 1000, UTC).astimezone() + timedelta(milliseconds=1)
@@ -55,10 +55,10 @@ def _one(view: View) -> Shown:
     kind, name = (*view.rest, "")[:2]
     if kind not in KINDS or len(view.rest) != 2:
         raise NotFoundError(f"there is no {'/'.join(view.rest)}: there are {', '.join(KINDS)}")
-    group = threads.group(view.log, kind, name)
+    group = groups.one(view.log, kind, name)
     if group is None:
         raise NotFoundError(f"there is no {kind} {name}")
-    calls = threads.calls(view.log, kind, name)
+    calls = groups.calls(view.log, kind, name)
     by_thread: dict[int, list[Record]] = {}
     for call in calls:
         by_thread.setdefault(call["thread_key"], []).append(call)

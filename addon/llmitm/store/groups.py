@@ -34,9 +34,9 @@ class Neighbours:
 
 def neighbours(log: Reader, call: Record) -> Neighbours:
     """Return what comes before and after a call in its conversation."""
-    connection = log.db.conn
+    connection = log.connection
 
-    def one(condition: str, *values: object) -> str | None:
+    def first(condition: str, *values: object) -> str | None:
         row = connection.execute(
             f"SELECT id FROM calls WHERE {condition} LIMIT 1", values
         ).fetchone()
@@ -44,9 +44,9 @@ def neighbours(log: Reader, call: Record) -> Neighbours:
 
     thread, key = call["thread_key"], call["key"]
     return Neighbours(
-        one("key = ?", thread) or call["id"],
-        one("thread_key = ? AND key < ? ORDER BY key DESC", thread, key),
-        one("thread_key = ? AND key > ? ORDER BY key", thread, key),
+        first("key = ?", thread) or call["id"],
+        first("thread_key = ? AND key < ? ORDER BY key DESC", thread, key),
+        first("thread_key = ? AND key > ? ORDER BY key", thread, key),
         call["parent_id"],
         [
             row[0]
@@ -58,12 +58,12 @@ def neighbours(log: Reader, call: Record) -> Neighbours:
     )
 
 
-def groups(log: Reader, kind: Kind, wanted: Filter, most: int) -> tuple[list[Record], int | None]:
+def latest(log: Reader, kind: Kind, wanted: Filter, most: int) -> tuple[list[Record], int | None]:
     """Return the groups of the latest calls that fit, the latest first, each whole.
 
     The second value is when the earliest call that was looked at began (ms), where there are more.
     """
-    connection = log.db.conn
+    connection = log.connection
     column = _COLUMNS[kind]
     keys = filters.find(connection, wanted, MOST_LOOKED_AT)
     found = connection.execute(
@@ -92,7 +92,7 @@ FROM calls WHERE {} = ?"""
 
 def _group(log: Reader, kind: Kind, value: str | int) -> Record:
     """Return what the calls of a group add up to."""
-    connection = log.db.conn
+    connection = log.connection
     cursor = connection.execute(_GROUP.format(_COLUMNS[kind]), (value,))
     names = [column[0] for column in cursor.description]
     group = dict(zip(names, cursor.fetchone(), strict=True))
@@ -111,11 +111,13 @@ def _group(log: Reader, kind: Kind, value: str | int) -> Record:
     return group
 
 
-def group(log: Reader, kind: Kind, name: str) -> Record | None:
+def one(log: Reader, kind: Kind, name: str) -> Record | None:
     """Return what the calls of one group add up to; None where there is none."""
     value: str | int = name
     if kind == "thread":
-        row = log.db.conn.execute("SELECT thread_key FROM calls WHERE id = ?", (name,)).fetchone()
+        row = log.connection.execute(
+            "SELECT thread_key FROM calls WHERE id = ?", (name,)
+        ).fetchone()
         if row is None:
             return None
         value = row[0]
@@ -126,7 +128,7 @@ def group(log: Reader, kind: Kind, name: str) -> Record | None:
 def calls(log: Reader, kind: Kind, name: str) -> list[Record]:
     """Return the first calls of a group, in the order in which they began."""
     value = "(SELECT thread_key FROM calls WHERE id = ?)" if kind == "thread" else "?"
-    cursor = log.db.conn.execute(
+    cursor = log.connection.execute(
         f"""SELECT key, id, started_at, provider, model, operation, outcome, status, error_type, latency_ms,
             first_content_ms, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, cost_nanousd, cache,
             attempts, tool_calls, thread_key, parent_key, session_path
