@@ -153,6 +153,11 @@ def on_another(rests: Basis, provider: str, model: str) -> Basis:
     )
 
 
+def in_tier(rests: Basis, tier: str) -> Basis:
+    """Return what the price of the same work in another tier rests on."""
+    return replace(rests, tier=tier, provider_usd=None)
+
+
 def units(usage: Usage) -> dict[str, Quantity]:
     """Return what is charged by its names in the price table: what is billed, else the counts that are known."""
     if usage.billed:

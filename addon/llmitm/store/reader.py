@@ -14,10 +14,11 @@ from llmitm.basis import Basis
 from llmitm.errors import LlmitmError
 from llmitm.policy.alert_conditions import Condition
 from llmitm.policy.alerting import Measured
-from llmitm.store import alert_measures, facts, filters, limits, priced, retries, sums
+from llmitm.store import alert_measures, facts, filters, limits, priced, repeated, retries, sums
 from llmitm.store.database import open_readable
 from llmitm.store.filters import Filter
 from llmitm.store.priced import Bases
+from llmitm.store.repeated import Asked
 from llmitm.store.sums import Sums as Sums
 from llmitm.store.views import SUMS
 
@@ -135,6 +136,10 @@ class Reader:
         """Return calls, each with what its price rests on."""
         priced.require_bases(self._connection)
         return Bases(self._connection, wanted)
+
+    def asked(self, wanted: Filter, lifetime_ms: int) -> Iterator[Asked]:
+        """Yield calls in the order of time, each with whether the same was answered not longer before than this."""
+        return repeated.asked(self._connection, wanted, lifetime_ms)
 
     def unpriced(self, wanted: Filter) -> list[Record]:
         """Return calls without a price, summed up by provider, model and reason."""

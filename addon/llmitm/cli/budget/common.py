@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from llmitm import budget_book
 from llmitm.errors import LlmitmError
-from llmitm.home import home
+from llmitm.home import Home, home
 from llmitm.policy.budget_words import State
 from llmitm.policy.budgets import Budget
 from llmitm.policy.windows import EVER
@@ -32,9 +32,9 @@ class Book(NamedTuple):
 
 
 @contextmanager
-def book() -> Iterator[Book]:
-    """Open the budgets for a block. Raises `LlmitmError`."""
-    place = home()
+def book(place: Home | None = None) -> Iterator[Book]:
+    """Open the budgets of a folder, or of the one in use, for a block. Raises `LlmitmError`."""
+    place = place or home()
     settings = load(place)
     try:
         with opened(place.budgets, place.database) as ledger:
