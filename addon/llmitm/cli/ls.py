@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from llmitm.cli.filtering import add_filters, wanted
-from llmitm.cli.output import Column, as_json, clock, count, money, seconds, share, table
+from llmitm.cli.output import Column, add_forms, as_json, clock, count, money, seconds, share, table
 
 if TYPE_CHECKING:
     from llmitm.store.reader import Record
@@ -39,9 +39,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--ids", action="store_true", help="show the calls' ids")
     parser.add_argument("--utc", action="store_true", help="times in UTC")
     parser.add_argument("-f", "--follow", action="store_true", help="go on as calls end")
-    forms = parser.add_mutually_exclusive_group()
-    for form in ("json", "jsonl", "csv"):
-        forms.add_argument(f"--{form}", action="store_const", const=form, dest="form")
+    add_forms(parser)
     parser.set_defaults(run=_run)
 
 
@@ -52,30 +50,30 @@ def _run(arguments: argparse.Namespace) -> int:
     asked = wanted(arguments)
     with reading(home().database) as log:
         found = log.recent(asked, arguments.n)
-        _show(found[::-1] if arguments.follow else found, arguments)
+        show(found[::-1] if arguments.follow else found, arguments, ids=arguments.ids)
         last = max((call["key"] for call in found), default=0)
         while arguments.follow:
             time.sleep(_LOOK_SECONDS)
             found = log.recent(replace(asked, after=last), _MOST_AT_ONCE)
             if found:
                 last = max(call["key"] for call in found)
-                _show(found[::-1], arguments, header=False)
+                show(found[::-1], arguments, ids=arguments.ids, header=False)
     return 0
 
 
-def _show(calls: Sequence[Record], arguments: argparse.Namespace, *, header: bool = True) -> None:
+def show(
+    calls: Sequence[Record], arguments: argparse.Namespace, *, ids: bool, header: bool = True
+) -> None:
+    """Print calls, in the form that was asked for."""
     if arguments.form:
-        as_json(calls, "jsonl" if arguments.follow else arguments.form)
+        as_json(calls, "jsonl" if getattr(arguments, "follow", False) else arguments.form)
         return
     columns: tuple[Column, ...] = _COLUMNS
-    if arguments.ids:
-        columns = (Column("id", style="dim"), *_COLUMNS)
-    if not header:
-        columns = tuple(column._replace(title="") for column in columns)
     rows = [_row(call, utc=arguments.utc) for call in calls]
-    if arguments.ids:
+    if ids:
+        columns = (Column("id", style="dim"), *_COLUMNS)
         rows = [(call["id"], *row) for call, row in zip(calls, rows, strict=True)]
-    table(columns, rows)
+    table(columns, rows, header=header)
 
 
 def _row(call: Record, *, utc: bool) -> tuple[str, ...]:

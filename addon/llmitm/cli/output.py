@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import json
 import sys
@@ -11,6 +12,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from llmitm import harmless
 
 if TYPE_CHECKING:
     from llmitm.store.reader import Sums
@@ -31,12 +34,16 @@ class Column(NamedTuple):
 
 
 def table(
-    columns: Sequence[Column], rows: Iterable[Sequence[str]], *, total: Sequence[str] | None = None
+    columns: Sequence[Column],
+    rows: Iterable[Sequence[str]],
+    *,
+    total: Sequence[str] | None = None,
+    header: bool = True,
 ) -> None:
     """Print rows: with rich on a terminal, as columns between tabs in a pipe."""
     if not sys.stdout.isatty():
         for row in rows:
-            print("\t".join(cell.replace("\n", " ").replace("\t", " ") for cell in row))
+            print("\t".join(map(harmless.line, row)))
         return
     from rich import box
     from rich.console import Console
@@ -44,7 +51,13 @@ def table(
     from rich.text import Text
 
     drawn = Table(
-        box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, show_footer=total is not None
+        box=box.SIMPLE_HEAD if header else None,
+        header_style="bold",
+        pad_edge=False,
+        padding=(0, 1),
+        collapse_padding=True,
+        show_header=header,
+        show_footer=total is not None,
     )
     for number, column in enumerate(columns):
         drawn.add_column(
@@ -58,7 +71,7 @@ def table(
             ratio=1 if column.wide else None,
         )
     for row in rows:
-        drawn.add_row(*(Text.from_ansi(cell.replace("\n", " ")) for cell in row))
+        drawn.add_row(*(Text(harmless.line(cell)) for cell in row))
     drawn.expand = any(column.wide for column in columns)
     Console().print(drawn)
 
@@ -66,14 +79,28 @@ def table(
 def as_json(records: Sequence[Mapping[str, Any]], form: str) -> None:
     """Print records as `json` (one array), `jsonl` (one a line) or `csv`."""
     if form == "json":
-        print(json.dumps(list(records), ensure_ascii=False, indent=2))
+        print(harmless.in_json(json.dumps(list(records), ensure_ascii=False, indent=2)))
     elif form == "jsonl":
         for record in records:
-            print(json.dumps(record, ensure_ascii=False), flush=True)
+            print(harmless.in_json(json.dumps(record, ensure_ascii=False)), flush=True)
     elif records:
         writer = csv.DictWriter(sys.stdout, list(records[0]))
         writer.writeheader()
-        writer.writerows(records)
+        for record in records:
+            writer.writerow({name: _in_csv(value) for name, value in record.items()})
+
+
+def _in_csv(value: object) -> object:
+    if isinstance(value, (dict, list)):
+        return harmless.in_json(json.dumps(value, ensure_ascii=False))
+    return harmless.text(value) if isinstance(value, str) and sys.stdout.isatty() else value
+
+
+def add_forms(parser: argparse.ArgumentParser) -> None:
+    """Add `--json`, `--jsonl` and `--csv`; the fields have the names that the log's columns have."""
+    forms = parser.add_mutually_exclusive_group()
+    for form, meaning in (("json", "an array of JSON"), ("jsonl", "JSON, one a line"), ("csv", "CSV")):
+        forms.add_argument(f"--{form}", action="store_const", const=form, dest="form", help=meaning)
 
 
 @contextmanager

@@ -14,11 +14,13 @@ from llmitm.basis import Basis
 from llmitm.errors import LlmitmError
 from llmitm.policy.alert_conditions import Condition
 from llmitm.policy.alerting import Measured
-from llmitm.store import alert_measures, facts, filters, priced, sums
+from llmitm.store import alert_measures, facts, filters, priced, sessions, sums, threads
 from llmitm.store.database import open_readable
 from llmitm.store.filters import Filter
 from llmitm.store.priced import Bases
+from llmitm.store.sessions import Session
 from llmitm.store.sums import Sums as Sums
+from llmitm.store.threads import Thread
 from llmitm.store.views import SUMS
 
 type Record = dict[str, Any]
@@ -109,6 +111,27 @@ class Reader:
         query = f"SELECT latency_ms FROM calls WHERE {where} AND latency_ms IS NOT NULL ORDER BY latency_ms"
         times = [row[0] for row in self._connection.execute(query, values)]
         return [times[round(share * (len(times) - 1))] if times else None for share in shares]
+
+    def sessions(self, wanted: Filter, limit: int) -> list[Session]:
+        """Return sessions that have calls which fit, the latest first."""
+        return sessions.latest(self._connection, wanted, limit)
+
+    def sessions_named(self, names: Sequence[str]) -> list[Session]:
+        """Return sessions by their ids; those that there are."""
+        return sessions.read(self._connection, names)
+
+    def threads(self, wanted: Filter, limit: int) -> list[Thread]:
+        """Return conversations that have calls which fit, the latest first, each with those that it began."""
+        return threads.latest(self._connection, wanted, limit)
+
+    def threads_of(self, session: str) -> list[Thread]:
+        """Return the conversations of a session, each with those that it began."""
+        return threads.of_session(self._connection, session)
+
+    def thread(self, key: int) -> list[Record]:
+        """Return the calls of a conversation, by the key of its first one, the latest first."""
+        query = "SELECT key FROM calls WHERE thread_key = ? ORDER BY key DESC"
+        return [self._record(each) for (each,) in self._connection.execute(query, (key,)).fetchall()]
 
     def measured(self, condition: Condition, since: datetime) -> list[Measured]:
         """Return what an alert watches, since then, group by group."""

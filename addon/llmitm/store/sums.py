@@ -35,7 +35,7 @@ KNOWN = (*_PERIODS, *_COLUMNS, *_FACTS, "property:NAME")
 _MOST_FOUND = 10_000
 """Calls with a text that are added up."""
 
-_AMOUNTS = {
+AMOUNTS = {
     "calls": "1",
     "errors": "outcome = 'error'",
     "unpriced": "cost_nanousd IS NULL",
@@ -260,7 +260,7 @@ def _from_calls(
         table = "calls INDEXED BY calls_by_time"
         condition += " AND started_at >= ? AND started_at < ?"
         values += between
-    return _select(columns, _AMOUNTS, table, condition), [*own, *values]
+    return _select(columns, AMOUNTS, table, condition), [*own, *values]
 
 
 def _select(columns: Sequence[str], amounts: Mapping[str, str], table: str, condition: str) -> str:

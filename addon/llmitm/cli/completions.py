@@ -1,0 +1,2 @@
+def register(s):
+    s.add_parser("completions", help="x")
