@@ -11,7 +11,10 @@ from llmitm.calls import Finished, Identity, ToolCall, Usage
 from store.records import START, call, prose_of
 
 TASK = "Find every place where the cache key is made and report the files."
-TOOLS = [{"name": name, "description": prose_of(40, 3), "input_schema": {"type": "object"}} for name in ("Task", "Read")]
+TOOLS = [
+    {"name": name, "description": prose_of(40, 3), "input_schema": {"type": "object"}}
+    for name in ("Task", "Read")
+]
 WHO = Identity(
     user="ada",
     session_id="s-42",
@@ -21,10 +24,18 @@ WHO = Identity(
 )
 
 
-def asked(*messages: dict[str, Any], system: str = "You write code.", **more: Any) -> dict[str, Any]:
+def asked(
+    *messages: dict[str, Any], system: str = "You write code.", **more: Any
+) -> dict[str, Any]:
     """Return a request in Anthropic's form."""
     told = [{"type": "text", "text": system + " " + prose_of(200, 7)}]
-    return {"model": "claude-opus-5", "system": told, "tools": TOOLS, "messages": list(messages), **more}
+    return {
+        "model": "claude-opus-5",
+        "system": told,
+        "tools": TOOLS,
+        "messages": list(messages),
+        **more,
+    }
 
 
 def said(*content: dict[str, Any]) -> dict[str, Any]:
@@ -40,7 +51,9 @@ def turn(role: str, *content: dict[str, Any]) -> dict[str, Any]:
     return {"role": role, "content": list(content)}
 
 
-def anthropic(request: dict[str, Any], response: dict[str, Any], at: float, **options: Any) -> Finished:
+def anthropic(
+    request: dict[str, Any], response: dict[str, Any], at: float, **options: Any
+) -> Finished:
     """Return a call of Anthropic's; the tools that the answer calls are those of the record."""
     tools = [
         ToolCall(block["name"], "{}", block["id"])
@@ -50,7 +63,13 @@ def anthropic(request: dict[str, Any], response: dict[str, Any], at: float, **op
     words = next((block["text"] for block in response["content"] if block["type"] == "text"), None)
     options = {"identity": WHO, "usd": Decimal("0.02"), "latency_ms": 1500} | options
     made = call(
-        request, words, at=at, model="claude-opus-5", provider="anthropic", response=response, **options
+        request,
+        words,
+        at=at,
+        model="claude-opus-5",
+        provider="anthropic",
+        response=response,
+        **options,
     )
     return replace(made, answer=replace(made.answer, tool_calls=tools))
 
@@ -73,7 +92,12 @@ def calls() -> Iterator[Finished]:
     start = turn(
         "assistant",
         text("I send somebody."),
-        {"type": "tool_use", "id": "toolu_1", "name": "Task", "input": {"prompt": TASK, "kind": "look"}},
+        {
+            "type": "tool_use",
+            "id": "toolu_1",
+            "name": "Task",
+            "input": {"prompt": TASK, "kind": "look"},
+        },
     )
     yield anthropic(asked(first), said(*start["content"]), START, usage=usage(9_000, 0, 8_990))
     reminder = text("<system-reminder>Today is Tuesday.</system-reminder>")
@@ -84,7 +108,11 @@ def calls() -> Iterator[Finished]:
         identity=replace(WHO, properties={"Workflow": "refactor", "Step": "search"}),
         usage=usage(4_000, 0, 3_990),
     )
-    result = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "It is made in cache_key.py."}
+    result = {
+        "type": "tool_result",
+        "tool_use_id": "toolu_1",
+        "content": "It is made in cache_key.py.",
+    }
     second = turn("user", result | mark)
     yield anthropic(
         asked(first, start, second),

@@ -88,7 +88,7 @@ def _backup(arguments: argparse.Namespace) -> int:
         raise LlmitmError(f"{target} exists; name a file that does not")
     target.touch(mode=0o600)
     with reading(home().database) as log, closing(sqlite3.connect(target)) as copy:
-        log.db.conn.backup(copy)
+        log.backup(copy)
     print(f"{target}: {target.stat().st_size / 1e6:.1f} MB", file=sys.stderr)
     return 0
 

@@ -60,7 +60,10 @@ EXAMPLES: dict[str, Sequence[Example]] = {
     ),
     "cache": (
         ("llmitm cache", "how much our cache holds, and what it has given"),
-        ("llmitm cache advise --since 1d", "where the provider's prompt cache broke, and what it cost"),
+        (
+            "llmitm cache advise --since 1d",
+            "where the provider's prompt cache broke, and what it cost",
+        ),
     ),
     "ca": (("llmitm ca path", "where the certificate is"),),
     "doctor": (("llmitm doctor", "prove that calls are seen"),),

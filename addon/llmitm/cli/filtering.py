@@ -24,7 +24,10 @@ def add_filters(
 ) -> None:
     """Add the options; two may have to go by another name, where a verb needs theirs."""
     parser.add_argument(
-        "--since", type=moment, metavar="WHEN", help="2h, 3d, today, yesterday, week, month, or a date or time"
+        "--since",
+        type=moment,
+        metavar="WHEN",
+        help="2h, 3d, today, yesterday, week, month, or a date or time",
     )
     parser.add_argument("--until", type=moment, metavar="WHEN", help="the same; not included")
     parser.add_argument(

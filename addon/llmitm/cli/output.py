@@ -39,9 +39,15 @@ def table(
     *,
     total: Sequence[str] | None = None,
     header: bool = True,
+    titles: bool = False,
 ) -> None:
-    """Print rows: with rich on a terminal, as columns between tabs in a pipe."""
+    """Print rows: with rich on a terminal, as columns between tabs in a pipe.
+
+    A pipe gets no heading, but where only the `titles` tell what a column is.
+    """
     if not sys.stdout.isatty():
+        if titles:
+            print("\t".join(harmless.line(column.title) for column in columns))
         for row in rows:
             print("\t".join(map(harmless.line, row)))
         return
@@ -61,8 +67,8 @@ def table(
     )
     for number, column in enumerate(columns):
         drawn.add_column(
-            column.title,
-            footer=total[number] if total else "",
+            Text(harmless.line(column.title)),
+            footer=Text(harmless.line(total[number])) if total else "",
             footer_style="bold",
             justify="right" if column.right else "left",
             style=column.style,
@@ -99,7 +105,11 @@ def _in_csv(value: object) -> object:
 def add_forms(parser: argparse.ArgumentParser) -> None:
     """Add `--json`, `--jsonl` and `--csv`; the fields have the names that the log's columns have."""
     forms = parser.add_mutually_exclusive_group()
-    for form, meaning in (("json", "an array of JSON"), ("jsonl", "JSON, one a line"), ("csv", "CSV")):
+    for form, meaning in (
+        ("json", "an array of JSON"),
+        ("jsonl", "JSON, one a line"),
+        ("csv", "CSV"),
+    ):
         forms.add_argument(f"--{form}", action="store_const", const=form, dest="form", help=meaning)
 
 

@@ -74,7 +74,9 @@ def _one(log: Reader, session: Session, arguments: argparse.Namespace) -> None:
         told = {"steps": taken, "threads": [threads.record(each) for each in conversations]}
         as_json([_record(session) | (told if arguments.form != "csv" else {})], arguments.form)
         return
-    top = trees.Branch(session.name or session.id, figures.cells(session.sums), steps(session.paths))
+    top = trees.Branch(
+        session.name or session.id, figures.cells(session.sums), steps(session.paths)
+    )
     columns = [Column("session", style="cyan"), *figures.COLUMNS]
     table(columns, list(trees.rows([top])))
     threads.show(conversations, utc=arguments.utc)

@@ -16,7 +16,9 @@ class Branch:
     below: list[Branch] = field(default_factory=list)
 
 
-def rows(branches: Sequence[Branch], before: str = "", *, top: bool = True) -> Iterator[tuple[str, ...]]:
+def rows(
+    branches: Sequence[Branch], before: str = "", *, top: bool = True
+) -> Iterator[tuple[str, ...]]:
     """Yield the rows of a tree, each with its name set in."""
     drawn = sys.stdout.isatty()
     for number, branch in enumerate(branches, 1):

@@ -58,7 +58,11 @@ def _run(arguments: argparse.Namespace) -> int:
         as_json(sorted(records, key=lambda record: record["path"]), arguments.form)
         return 0
     if not any(levels):
-        when = f" in the last {_DAYS} days; --since 90d looks further back" if arguments.since is None else ""
+        when = (
+            f" in the last {_DAYS} days; --since 90d looks further back"
+            if arguments.since is None
+            else ""
+        )
         print(f"no call has the property {names[0] if names else '?'}{when}", file=sys.stderr)
         return 0
     total = [sums for level in levels for sums in level]

@@ -15,7 +15,7 @@ from llmitm.errors import LlmitmError
 from llmitm.policy.alert_conditions import Condition
 from llmitm.policy.alerting import Measured
 from llmitm.store import alert_measures, facts, filters, priced, sessions, sums, threads
-from llmitm.store.database import open_readable
+from llmitm.store.opening import open_readable
 from llmitm.store.filters import Filter
 from llmitm.store.priced import Bases
 from llmitm.store.sessions import Session
@@ -44,9 +44,7 @@ class Reader:
     """A log, opened to read. Raises `StoreError` where there is none, or where it is not ours."""
 
     def __init__(self, path: Path) -> None:
-        self.db = open_readable(path)
-        self._connection: sqlite3.Connection = self.db.conn
-        self._connection.row_factory = None
+        self._connection = open_readable(path)
 
     def close(self) -> None:
         """Close it."""
@@ -131,11 +129,17 @@ class Reader:
     def thread(self, key: int) -> list[Record]:
         """Return the calls of a conversation, by the key of its first one, the latest first."""
         query = "SELECT key FROM calls WHERE thread_key = ? ORDER BY key DESC"
-        return [self._record(each) for (each,) in self._connection.execute(query, (key,)).fetchall()]
+        return [
+            self._record(each) for (each,) in self._connection.execute(query, (key,)).fetchall()
+        ]
 
     def measured(self, condition: Condition, since: datetime) -> list[Measured]:
         """Return what an alert watches, since then, group by group."""
         return alert_measures.measure(self._connection, condition, since)
+
+    def backup(self, target: sqlite3.Connection) -> None:
+        """Copy the log, whole even while somebody writes to it."""
+        self._connection.backup(target)
 
     @property
     def version(self) -> int:

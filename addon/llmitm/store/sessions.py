@@ -50,15 +50,13 @@ def read(connection: sqlite3.Connection, names: Sequence[str]) -> list[Session]:
     found: dict[str, Session] = {}
     for name in names:
         query = f"SELECT {_ABOUT} FROM {_CALLS}"
-        *about, calls = connection.execute(query, (name,)).fetchone()
+        title, user, client, began, ended, calls = connection.execute(query, (name,)).fetchone()
         if not calls:
             continue
         added = ", ".join(f"coalesce(sum({amount}), 0)" for amount in sums.AMOUNTS.values())
-        query = (
-            f"SELECT coalesce(session_path, ''), {added} FROM {_CALLS} GROUP BY 1 ORDER BY min(started_at)"
-        )
+        query = f"SELECT coalesce(session_path, ''), {added} FROM {_CALLS} GROUP BY 1 ORDER BY min(started_at)"
         paths = [Sums((row[0],), *row[1:]) for row in connection.execute(query, (name,))]
-        found[name] = Session(name, *about, sum_of(paths), paths)
+        found[name] = Session(name, title, user, client, began, ended, sum_of(paths), paths)
     return [found[name] for name in names if name in found]
 
 

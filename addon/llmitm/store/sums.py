@@ -16,7 +16,9 @@ from llmitm.store.filters import Filter, Values, milliseconds
 from llmitm.store.rollups import DAY_MS, DIMENSIONS, HOUR_MS
 from llmitm.store.views import SUMS
 
-_PERIODS = {"hour": "%Y-%m-%d %H:00", "day": "%Y-%m-%d", "month": "%Y-%m"}
+_PERIODS = {"hour": "%Y-%m-%d %H:00", "day": "%Y-%m-%d", "week": "%Y-%m-%d", "month": "%Y-%m"}
+_MONDAY = ", 'weekday 0', '-6 days'"
+"""Makes a day the first one of its week."""
 _COLUMNS = {
     "provider": "calls.provider",
     "model": "coalesce(calls.model, '')",
@@ -138,7 +140,7 @@ def groups(by: Sequence[str], zone: str = "") -> tuple[list[str], Values, list[s
     for dimension in by:
         name = _FACTS.get(dimension, dimension)
         if name in _PERIODS:
-            columns.append(f"strftime('{_PERIODS[name]}', started_at / 1000, 'unixepoch'{zone})")
+            columns.append(_period(name, f"started_at / 1000, 'unixepoch'{zone}"))
         elif name in _COLUMNS:
             columns.append(_COLUMNS[name])
         else:
@@ -150,6 +152,11 @@ def groups(by: Sequence[str], zone: str = "") -> tuple[list[str], Values, list[s
             )
             needed += own[-1:]
     return columns, own, conditions, needed
+
+
+def _period(name: str, at: str) -> str:
+    """Return SQL for the hour, day, week (its Monday) or month that a moment is in."""
+    return f"strftime('{_PERIODS[name]}', {at}{_MONDAY if name == 'week' else ''})"
 
 
 def _arms(
@@ -183,7 +190,7 @@ def _rollup(wanted: Filter, by: Sequence[str], zone: str) -> _Rollup | None:
     if filtered is None and rest != Filter():
         return None
     # The days of this roll-up are those of UTC, and cannot be put together to others.
-    dimensions = inner - {"day", "month"} if not zone else inner
+    dimensions = inner - {"day", "week", "month"} if not zone else inner
     if filtered is not None:
         dimensions = dimensions | {filtered[0]}
     if len(dimensions) != 1:
@@ -220,7 +227,7 @@ def _from_rollup(
     table, time = ("hours", "hour") if rollup.dimension is None else ("days", "day")
     at = f"{time} * {rollup.unit // 1000}, 'unixepoch'{zone}"
     columns = [
-        f"strftime('{_PERIODS[name]}', {at})"
+        _period(name, at)
         if name in _PERIODS
         else (name if name in ("provider", "model") else "value")
         for name in by

@@ -14,7 +14,6 @@ from typing import Literal
 
 from llmitm.store import filters
 from llmitm.store.filters import Filter, among
-from llmitm.wire import jsontext, turns
 
 _MOST_LOOKED_AT = 20_000
 _MOST_OF_A_SESSION = 400
@@ -86,7 +85,9 @@ def arranged(connection: sqlite3.Connection, threads: Mapping[int, Thread]) -> l
         if above is not None and above in threads and above != thread.key:
             threads[above].below.append(thread)
         else:
-            thread.parent_call, thread.link = (None, None) if above is None else (thread.parent_call, thread.link)
+            thread.parent_call, thread.link = (
+                (None, None) if above is None else (thread.parent_call, thread.link)
+            )
             tops.append(thread)
     return sorted(tops, key=lambda each: -_ended(each))
 
@@ -141,6 +142,11 @@ def _began(connection: sqlite3.Connection, thread: Thread) -> int | None:
     candidates = _callers(connection, thread)
     if not candidates:
         return None
+    from llmitm.wire import (
+        jsontext,
+        turns,
+    )  # the parser takes long to load, and most have no candidates
+
     request = _body(connection, "request", thread.id)
     document = jsontext.parse_or_none(request) if request else None
     if document is None:
@@ -181,6 +187,8 @@ def _callers(connection: sqlite3.Connection, thread: Thread) -> list[tuple[str, 
     return connection.execute(query, values).fetchall()
 
 
-def _body(connection: sqlite3.Connection, which: Literal["request", "response"], name: str) -> str | None:
+def _body(
+    connection: sqlite3.Connection, which: Literal["request", "response"], name: str
+) -> str | None:
     row = connection.execute(f"SELECT {which}_body FROM exchanges WHERE id = ?", (name,)).fetchone()
     return row[0] if row else None
