@@ -6,7 +6,8 @@ import argparse
 import time
 from datetime import UTC, datetime
 
-from llmitm.cli.output import Column, as_json, table
+from llmitm.cli.filtering import add_filters
+from llmitm.cli.output import Column, add_forms, as_json, table
 
 _SHOWN = 20
 
@@ -14,7 +15,7 @@ _SHOWN = 20
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the verb `cache` to the command line."""
     parser = subparsers.add_parser(
-        "cache", help="answers that are kept to be given again: ls, clear", description=__doc__
+        "cache", help="answers that are kept to be given again: ls, clear; and advice on the providers'", description=__doc__
     )
     parser.add_argument("--json", action="store_true")
     parser.set_defaults(run=_totals)
@@ -26,6 +27,22 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     clear = verbs.add_parser("clear", help="take all answers away")
     clear.add_argument("--expired", action="store_true", help="only those that nobody gets")
     clear.set_defaults(run=_clear)
+    advise = verbs.add_parser(
+        "advise",
+        help="where the prompt caches of providers broke, and what that cost",
+        description="Conversations whose beginning a provider had in its prompt cache, and did not find again:"
+        " what changed first, what the miss cost, and what to do about it.",
+    )
+    add_filters(advise)
+    advise.add_argument("-n", type=int, default=_SHOWN, metavar="N", help="how many misses; 20")
+    add_forms(advise)
+    advise.set_defaults(run=_advise)
+
+
+def _advise(arguments: argparse.Namespace) -> int:
+    from llmitm.cli import advise
+
+    return advise.run(arguments)
 
 
 def _totals(arguments: argparse.Namespace) -> int:

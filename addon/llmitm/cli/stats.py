@@ -47,7 +47,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     add_filters(parser)
     ways = parser.add_mutually_exclusive_group()
-    ways.add_argument("--cross", action="store_true", help="the first of two down, the second across")
+    ways.add_argument(
+        "--cross", action="store_true", help="the first of two down, the second across"
+    )
     ways.add_argument(
         "--compare", choices=["prev"], help="beside the same time before; needs --since"
     )
@@ -69,7 +71,9 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.cross and len(by) != 2:
         raise SettingsError("--cross needs --by with two names, such as --by user,model")
     if arguments.compare and asked.since is None:
-        raise SettingsError("--compare needs --since: the time before is as long as the one since then")
+        raise SettingsError(
+            "--compare needs --since: the time before is as long as the one since then"
+        )
     with reading(home().database) as log:
         if arguments.compare:
             _compare(log, asked, by, arguments)
@@ -122,7 +126,10 @@ def _cross(by: Sequence[str], rows: Sequence[Sums], shown: Callable[[Sums], str]
     columns += [Column(title, right=True) for title in titles]
     table(
         columns,
-        [(name or "–", *line([each for key, each in cells.items() if key[0] == name])) for name in down],
+        [
+            (name or "–", *line([each for key, each in cells.items() if key[0] == name]))
+            for name in down
+        ],
         total=["total", *line(list(rows))],
         titles=True,
     )

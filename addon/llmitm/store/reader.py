@@ -14,8 +14,9 @@ from llmitm.basis import Basis
 from llmitm.errors import LlmitmError
 from llmitm.policy.alert_conditions import Condition
 from llmitm.policy.alerting import Measured
-from llmitm.store import alert_measures, facts, filters, priced, sessions, sums, threads
+from llmitm.store import alert_measures, continued, facts, filters, priced, sessions, sums, threads
 from llmitm.store.opening import open_readable
+from llmitm.store.continued import Pair
 from llmitm.store.filters import Filter
 from llmitm.store.priced import Bases
 from llmitm.store.sessions import Session
@@ -83,6 +84,14 @@ class Reader:
             if rows:
                 break
         return rows
+
+    def before(self, call: Record) -> str | None:
+        """Return the call of the same session and model before one that goes on from none; None where there is none."""
+        query = """SELECT id FROM calls INDEXED BY calls_by_session
+            WHERE session_id = ? AND started_at < ? AND model IS ? ORDER BY started_at DESC LIMIT 1"""
+        values = (call["session_id"], call["started_at"], call["model"])
+        row = self._connection.execute(query, values).fetchone()
+        return row[0] if row else None
 
     def bodies(self, identity: str) -> tuple[str | None, str | None]:
         """Return request and response of a call, whole."""
@@ -157,6 +166,11 @@ class Reader:
         """Return calls, each with what its price rests on."""
         priced.require_bases(self._connection)
         return Bases(self._connection, wanted)
+
+    def continued(self, wanted: Filter, limit: int) -> list[Pair]:
+        """Return the latest calls that fit and go on from another, each with that one."""
+        priced.require_bases(self._connection)
+        return list(continued.pairs(self._connection, wanted, limit))
 
     def unpriced(self, wanted: Filter) -> list[Record]:
         """Return calls without a price, summed up by provider, model and reason."""

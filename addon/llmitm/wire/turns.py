@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator, Sequence
 
 from llmitm.calls import Json
@@ -79,6 +80,54 @@ def _objects(document: Json | Sequence[Json]) -> Iterator[dict[str, Json]]:
     elif isinstance(document, (list, tuple)):
         for value in document:
             yield from _objects(value)
+
+
+def said(turn: Json) -> tuple[str, str]:
+    """Return who speaks in a turn, and what: texts as they are, tools with their arguments, results after an arrow."""
+    if not isinstance(turn, dict):
+        return "user", str(turn)
+    kind = turn.get("type")
+    who = turn.get("role") or (kind if isinstance(kind, str) else "") or "user"
+    lines = list(_lines(turn.get("content", turn.get("parts")) or ()))
+    lines += _lines([turn] if kind in _TOOLS else ())
+    for call in turn.get("tool_calls") or ():
+        lines += _lines([call])
+    return str(who), "\n".join(lines)
+
+
+_TOOLS = ("function_call", "custom_tool_call", "function_call_output", "custom_tool_call_output")
+
+
+def _lines(content: Json) -> Iterator[str]:
+    if isinstance(content, str):
+        yield content
+        return
+    for block in content if isinstance(content, (list, tuple)) else [content]:
+        if isinstance(block, str):
+            yield block
+        elif isinstance(block, dict):
+            yield from _of_block(block)
+
+
+def _of_block(block: dict[str, Json]) -> Iterator[str]:
+    called = [block.get(key) for key in ("function", "functionCall")]
+    call = next((each for each in called if isinstance(each, dict)), block)
+    result = next((block[key] for key in ("output", "functionResponse") if key in block), None)
+    if isinstance(call.get("name"), str) and any(key in call for key in _ARGUMENTS):
+        arguments = next(call[key] for key in _ARGUMENTS if key in call)
+        shown = (
+            arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
+        )
+        yield f"→ {call['name']} {shown}"
+    elif block.get("type") == "tool_result" or result is not None:
+        inner = block.get("content") if result is None else result
+        yield "← " + "\n".join(strings(inner))
+    elif isinstance(block.get("text"), str):
+        yield block["text"]
+    elif isinstance(block.get("thinking"), str):
+        yield f"({block['thinking']})"
+    else:
+        yield f"[{block.get('type') or ', '.join(block)}]"
 
 
 def strings(document: Json) -> Iterator[str]:
