@@ -81,7 +81,7 @@ def _missed(log: Reader, pairs: list[Pair], price_table: PriceTable) -> list[_Fo
     from llmitm.policy.prompt_cache import missed
     from llmitm.wire import changes
 
-    found = []
+    found: list[_Found] = []
     for pair in pairs:
         miss = missed(pair.before, pair.call, None)
         if miss is None or len(found) >= _MOST_READ:

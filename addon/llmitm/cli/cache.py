@@ -15,7 +15,9 @@ _SHOWN = 20
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the verb `cache` to the command line."""
     parser = subparsers.add_parser(
-        "cache", help="answers that are kept to be given again: ls, clear; and advice on the providers'", description=__doc__
+        "cache",
+        help="answers that are kept to be given again: ls, clear; and advice on the providers'",
+        description=__doc__,
     )
     parser.add_argument("--json", action="store_true")
     parser.set_defaults(run=_totals)

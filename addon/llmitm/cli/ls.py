@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _LOOK_SECONDS = 0.25
 _MOST_AT_ONCE = 1_000
-_COLUMNS = (
+COLUMNS = (
     Column("when"),
     Column("model", style="cyan"),
     Column("in", right=True),
@@ -68,15 +68,15 @@ def show(
     if arguments.form:
         as_json(calls, "jsonl" if getattr(arguments, "follow", False) else arguments.form)
         return
-    columns: tuple[Column, ...] = _COLUMNS
-    rows = [_row(call, utc=arguments.utc) for call in calls]
+    columns: tuple[Column, ...] = COLUMNS
+    rows = [row(call, utc=arguments.utc) for call in calls]
     if ids:
-        columns = (Column("id", style="dim"), *_COLUMNS)
+        columns = (Column("id", style="dim"), *COLUMNS)
         rows = [(call["id"], *row) for call, row in zip(calls, rows, strict=True)]
     table(columns, rows, header=header)
 
 
-def _row(call: Record, *, utc: bool) -> tuple[str, ...]:
+def row(call: Record, *, utc: bool) -> tuple[str, ...]:
     return (
         clock(call["started_at"], utc=utc),
         call["model"] or f"({call['operation']})",

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from llmitm import harmless
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from llmitm.store.reader import Sums
 
 _NANO = Decimal(10**9)
@@ -51,12 +53,24 @@ def table(
         for row in rows:
             print("\t".join(map(harmless.line, row)))
         return
-    from rich import box
     from rich.console import Console
+
+    Console().print(drawn(columns, rows, total=total, header=header))
+
+
+def drawn(
+    columns: Sequence[Column],
+    rows: Iterable[Sequence[str]],
+    *,
+    total: Sequence[str] | None = None,
+    header: bool = True,
+) -> Table:
+    """Return a table for a terminal."""
+    from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(
+    made = Table(
         box=box.SIMPLE_HEAD if header else None,
         header_style="bold",
         pad_edge=False,
@@ -66,7 +80,7 @@ def table(
         show_footer=total is not None,
     )
     for number, column in enumerate(columns):
-        drawn.add_column(
+        made.add_column(
             Text(harmless.line(column.title)),
             footer=Text(harmless.line(total[number])) if total else "",
             footer_style="bold",
@@ -77,9 +91,9 @@ def table(
             ratio=1 if column.wide else None,
         )
     for row in rows:
-        drawn.add_row(*(Text(harmless.line(cell)) for cell in row))
-    drawn.expand = any(column.wide for column in columns)
-    Console().print(drawn)
+        made.add_row(*(Text(harmless.line(cell)) for cell in row))
+    made.expand = any(column.wide for column in columns)
+    return made
 
 
 def as_json(records: Sequence[Mapping[str, Any]], form: str) -> None:

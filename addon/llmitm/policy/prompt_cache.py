@@ -19,7 +19,12 @@ _LEAST_SHARE = 0.5
 # count as the last ones on it.
 _LEAST = (
     (re.compile(r"claude-(?:3-haiku|3-5-haiku|haiku-3)"), 2_048),
-    (re.compile(r"claude-(?:3|opus-4-[01]|opus-4(?!-[2-9])|sonnet-4-[0-5]|sonnet-4(?!-\d(?!\d)))"), 1_024),
+    (
+        re.compile(
+            r"claude-(?:3|opus-4-[01]|opus-4(?!-[2-9])|sonnet-4-[0-5]|sonnet-4(?!-\d(?!\d)))"
+        ),
+        1_024,
+    ),
     (re.compile(r"claude-sonnet-4-6"), 2_048),
     (re.compile(r"claude"), 4_096),
     (re.compile(r"gemini-.*flash"), 1_024),

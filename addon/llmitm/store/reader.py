@@ -15,9 +15,9 @@ from llmitm.errors import LlmitmError
 from llmitm.policy.alert_conditions import Condition
 from llmitm.policy.alerting import Measured
 from llmitm.store import alert_measures, continued, facts, filters, priced, sessions, sums, threads
-from llmitm.store.opening import open_readable
 from llmitm.store.continued import Pair
 from llmitm.store.filters import Filter
+from llmitm.store.opening import open_readable
 from llmitm.store.priced import Bases
 from llmitm.store.sessions import Session
 from llmitm.store.sums import Sums as Sums
@@ -111,6 +111,18 @@ class Reader:
         Hours and days are those of the local time zone, or of UTC.
         """
         return sums.sums(self._connection, wanted, by, utc=utc)
+
+    def by_minute(self, wanted: Filter, minutes: int) -> list[int]:
+        """Return the cost (nano-dollars) of each minute from `wanted.since` on, which must be set."""
+        assert wanted.since is not None
+        first = filters.milliseconds(wanted.since) // 60_000
+        where, values = sums.where(self._connection, wanted)
+        query = (
+            "SELECT started_at / 60000, sum(coalesce(cost_nanousd, 0)) FROM calls INDEXED BY calls_by_time"
+            f" WHERE {where} GROUP BY 1"
+        )
+        found = dict(self._connection.execute(query, values).fetchall())
+        return [found.get(first + number, 0) for number in range(1, minutes + 1)]
 
     def quantiles(self, wanted: Filter, shares: Sequence[float]) -> list[int | None]:
         """Return latencies (ms) that these shares of the calls did not exceed."""

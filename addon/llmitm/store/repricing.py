@@ -20,8 +20,8 @@ from llmitm.calls import Charge
 from llmitm.money import nano
 from llmitm.store import facts, priced, rollups
 from llmitm.store.database import open_writable
-from llmitm.store.opening import open_readable
 from llmitm.store.filters import Filter, among
+from llmitm.store.opening import open_readable
 from llmitm.store.rollups import Difference
 from llmitm.store.rows import Row, amounts
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from llmitm.store import sums
-from llmitm.store.filters import Filter, among
+from llmitm.store.filters import Filter
 from llmitm.store.sums import Sums
 
 

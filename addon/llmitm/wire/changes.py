@@ -16,7 +16,7 @@ type Place = Literal["tools", "system", "messages", "options"]
 
 _SYSTEM = ("system", "instructions", "systemInstruction", "system_instruction")
 _NOT_OPTIONS = frozenset({*TURNS, *_SYSTEM, "tools"})
-_AROUND = 30
+_AROUND = 14
 """Characters that are shown before and after what changed."""
 _SHOWN = 60
 
@@ -52,7 +52,7 @@ def read(text: str) -> Prompt | None:
     tools = document.get("tools")
     system: list[str] = []
     for key in _SYSTEM:
-        system += [_shown(each) for each in _listed(document.get(key))]
+        system += [_said(each) for each in _listed(document.get(key))]
     return Prompt(
         [_shown(tool) for tool in tools] if isinstance(tools, list) else (),
         system,
@@ -126,6 +126,13 @@ def _listed(value: Json) -> Sequence[Json]:
     if value is None:
         return ()
     return value if isinstance(value, list) else (value,)
+
+
+def _said(block: Json) -> str:
+    """Return the text of a block that has nothing else."""
+    if isinstance(block, dict) and block.keys() <= {"type", "text"}:
+        return _shown(block.get("text"))
+    return _shown(block)
 
 
 def _shown(value: Json) -> str:
