@@ -44,8 +44,7 @@ def _verbs(parser: argparse.ArgumentParser, path: Sequence[str]) -> Iterator[_Ve
     below: list[_Verb] = []
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
-            for each in action._get_subactions():
-                words.append(_Word(each.dest, _plain(each.help)))
+            words += [_Word(each.dest, _plain(each.help)) for each in action._get_subactions()]
             for name, inner in action.choices.items():
                 below += _verbs(inner, (*path, name))
         elif action.help != argparse.SUPPRESS:

@@ -77,6 +77,7 @@ def show(
 
 
 def row(call: Record, *, utc: bool) -> tuple[str, ...]:
+    """Return a call as it is shown under `COLUMNS`."""
     return (
         clock(call["started_at"], utc=utc),
         call["model"] or f"({call['operation']})",

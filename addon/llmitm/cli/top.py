@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -126,7 +127,7 @@ def _screen(seen: dict[str, Any]) -> RenderableType:
     )
 
 
-def sparkline(values: list[int]) -> str:
+def sparkline(values: Sequence[int]) -> str:
     """Return figures as small bars."""
     most = max(values, default=0)
     if not most:
