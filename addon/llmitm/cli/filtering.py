@@ -99,6 +99,14 @@ def moment(text: str, now: datetime | None = None) -> datetime:
     return found if found.tzinfo else found.astimezone()
 
 
+def span(text: str) -> timedelta:
+    """Return a length of time such as `30m`, `2h` or `7d`. Raises `ArgumentTypeError`."""
+    match = _AGO.fullmatch(text)
+    if match is None or not int(match[1]):
+        raise argparse.ArgumentTypeError(f"{text!r} is no length of time: allowed are 30m, 2h, 7d")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
 def _usd(text: str) -> Decimal:
     try:
         amount = Decimal(text.removeprefix("$"))

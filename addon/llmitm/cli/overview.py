@@ -182,7 +182,7 @@ def _against(seen: Today) -> str:
     assert seen.yesterday is not None
     now = seen.today.cost_nanousd if seen.today else 0
     then = seen.by_now.cost_nanousd
-    more = f" ({(now - then) / then:+.0%})" if then else ""
+    more = f" ({(now - then) / then:+.0%})" if then and now < 10 * then else ""
     return f"yesterday {money(then)} by now{more}, {spent(seen.yesterday)} whole"
 
 

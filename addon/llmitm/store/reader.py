@@ -14,11 +14,22 @@ from llmitm.basis import Basis
 from llmitm.errors import LlmitmError
 from llmitm.policy.alert_conditions import Condition
 from llmitm.policy.alerting import Measured
-from llmitm.store import alert_measures, continued, facts, filters, priced, sessions, sums, threads
+from llmitm.store import (
+    alert_measures,
+    continued,
+    facts,
+    filters,
+    priced,
+    repeated,
+    sessions,
+    sums,
+    threads,
+)
 from llmitm.store.continued import Pair
 from llmitm.store.filters import Filter
 from llmitm.store.opening import open_readable
 from llmitm.store.priced import Bases
+from llmitm.store.repeated import Asked
 from llmitm.store.sessions import Session
 from llmitm.store.sums import Sums as Sums
 from llmitm.store.threads import Thread
@@ -183,6 +194,10 @@ class Reader:
         """Return the latest calls that fit and go on from another, each with that one."""
         priced.require_bases(self._connection)
         return list(continued.pairs(self._connection, wanted, limit))
+
+    def asked(self, wanted: Filter, lifetime_ms: int) -> Iterator[Asked]:
+        """Yield calls in the order of time, each with whether the same was answered not longer before than this."""
+        return repeated.asked(self._connection, wanted, lifetime_ms)
 
     def unpriced(self, wanted: Filter) -> list[Record]:
         """Return calls without a price, summed up by provider, model and reason."""
