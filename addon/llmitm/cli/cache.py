@@ -19,12 +19,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="answers that are kept to be given again: ls, clear; and advice on the providers'",
         description=__doc__,
     )
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=_totals)
     verbs = parser.add_subparsers(metavar="WHAT")
     listing = verbs.add_parser("ls", help="the newest answers")
-    listing.add_argument("-n", type=int, default=_SHOWN, metavar="N")
-    listing.add_argument("--json", action="store_true")
+    listing.add_argument("-n", type=int, default=_SHOWN, metavar="N", help="how many; 20")
+    listing.add_argument("--json", action="store_true", help="print JSON")
     listing.set_defaults(run=_list)
     clear = verbs.add_parser("clear", help="take all answers away")
     clear.add_argument("--expired", action="store_true", help="only those that nobody gets")

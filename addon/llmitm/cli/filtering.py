@@ -36,10 +36,12 @@ def add_filters(
         metavar="MODEL",
         help="a name, with or without its date, or a pattern such as 'claude-*'",
     )
-    parser.add_argument(provider, dest="provider", metavar="PROVIDER")
-    parser.add_argument("--user")
+    parser.add_argument(
+        provider, dest="provider", metavar="PROVIDER", help="who answered: openai, anthropic ..."
+    )
+    parser.add_argument("--user", help="for whom it was asked")
     parser.add_argument("--run", dest="run_id", metavar="ID", help="a run of llmitm run")
-    parser.add_argument("--session")
+    parser.add_argument("--session", help="as a header, a tag or the client names it")
     parser.add_argument("--client", help="part of the user agent")
     parser.add_argument("--operation", metavar="WHAT", help="chat, embedding, image ...")
     parser.add_argument("--cache", metavar="WHAT", help="what our cache did: hit, miss or off")
@@ -47,9 +49,11 @@ def add_filters(
         parser.add_argument(f"--{fact}", metavar="NAME", help=f"the {fact} that the call came from")
     parser.add_argument("--status", help="429, 4xx or '>=400'")
     parser.add_argument("--errors", action="store_true", help="only calls that did not end well")
-    parser.add_argument("--min-cost", type=_usd, metavar="USD")
+    parser.add_argument(
+        "--min-cost", type=_usd, metavar="USD", help="calls that cost this or more, such as 0.05"
+    )
     parser.add_argument("-q", "--text", metavar="WORDS", help="in prompts and answers")
-    add_tags(parser)
+    add_tags(parser, "a property of the call, such as project=nightly")
 
 
 def wanted(arguments: argparse.Namespace) -> Filter:
