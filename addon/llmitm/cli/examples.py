@@ -67,7 +67,7 @@ EXAMPLES: dict[str, Sequence[Example]] = {
     ),
     "ca": (("llmitm ca path", "where the certificate is"),),
     "doctor": (("llmitm doctor", "prove that calls are seen"),),
-    "encodings": (("llmitm encodings", "what estimates are made with"),),
+    "encodings": (("llmitm encodings ls", "what estimates are made with"),),
     "statusline": (
         ("llmitm statusline < session.json", "what Claude Code does at each turn"),
         ("llmitm statusline --install", "what to put into its settings"),
