@@ -27,6 +27,8 @@ COLUMNS = (
     Column("total", right=True),
     Column("what", wide=True),
 )
+_LEAST = (8, 24, 6, 6, 6, 9, 6, 6, None)
+"""Widths of the columns where calls come one by one."""
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -49,9 +51,9 @@ def _run(arguments: argparse.Namespace) -> int:
 
     asked = wanted(arguments)
     with reading(home().database) as log:
+        last = log.last_key()
         found = log.recent(asked, arguments.n)
         show(found[::-1] if arguments.follow else found, arguments, ids=arguments.ids)
-        last = max((call["key"] for call in found), default=0)
         while arguments.follow:
             time.sleep(_LOOK_SECONDS)
             found = log.recent(replace(asked, after=last), _MOST_AT_ONCE)
@@ -69,9 +71,13 @@ def show(
         as_json(calls, "jsonl" if getattr(arguments, "follow", False) else arguments.form)
         return
     columns: tuple[Column, ...] = COLUMNS
+    if getattr(arguments, "follow", False):
+        columns = tuple(
+            column._replace(least=least) for column, least in zip(COLUMNS, _LEAST, strict=True)
+        )
     rows = [row(call, utc=arguments.utc) for call in calls]
     if ids:
-        columns = (Column("id", style="dim"), *COLUMNS)
+        columns = (Column("id", style="dim"), *columns)
         rows = [(call["id"], *row) for call, row in zip(calls, rows, strict=True)]
     table(columns, rows, header=header)
 

@@ -33,6 +33,8 @@ class Column(NamedTuple):
     style: str | None = None
     wide: bool = False
     """Takes what room is left, and is cut where there is none."""
+    least: int | None = None
+    """Characters that it always has, so that tables below each other are one."""
 
 
 def table(
@@ -54,8 +56,11 @@ def table(
             print("\t".join(map(harmless.line, row)))
         return
     from rich.console import Console
+    from rich.padding import Padding
 
-    Console().print(drawn(columns, rows, total=total, header=header))
+    made = drawn(columns, rows, total=total, header=header)
+    # Without a heading there is no frame either, which has a space at its left.
+    Console().print(made if header else Padding(made, (0, 0, 0, 1)))
 
 
 def drawn(
@@ -74,7 +79,7 @@ def drawn(
         box=box.SIMPLE_HEAD if header else None,
         header_style="bold",
         pad_edge=False,
-        padding=(0, 1),
+        padding=(0, 1) if header else (0, 2, 0, 0),
         collapse_padding=True,
         show_header=header,
         show_footer=total is not None,
@@ -87,6 +92,7 @@ def drawn(
             justify="right" if column.right else "left",
             style=column.style,
             no_wrap=True,
+            min_width=column.least,
             overflow="ellipsis",
             ratio=1 if column.wide else None,
         )

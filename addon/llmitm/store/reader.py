@@ -67,6 +67,11 @@ class Reader:
         keys = filters.find(self._connection, wanted, limit)
         return [self._record(key) for key in keys]
 
+    def last_key(self) -> int:
+        """Return the key of the call that ended last; 0 where there is none."""
+        query = "SELECT coalesce(max(key), 0) FROM calls"
+        return int(self._connection.execute(query).fetchone()[0])
+
     def call(self, name: str) -> Record:
         """Return a call by its id, an unambiguous end of it, `last`, or `@N` for the Nth latest.
 
