@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from llmitm.wire.changes import Change
+if TYPE_CHECKING:
+    from llmitm.wire.changes import Change
 
 _MINUTES_5, _HOUR = 300, 3_600
 _BLOCK = 128

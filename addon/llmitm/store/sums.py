@@ -260,13 +260,22 @@ def _from_calls(
 ) -> _Query:
     """Add up calls: all that fit, or those that began between two times (ms)."""
     condition, values = where(connection, wanted)
-    columns, own, conditions, needed = groups(by, zone)
-    condition, values = " AND ".join([condition, *conditions]), [*values, *needed]
     table = "calls"
     if between is not None:
         table = "calls INDEXED BY calls_by_time"
         condition += " AND started_at >= ? AND started_at < ?"
         values += between
+    columns: list[str] = []
+    own: Values = []
+    for number, dimension in enumerate(by):
+        if dimension.startswith(_PROPERTY):
+            # One look for what a call must have and for its value; the cross keeps the calls as what is walked over.
+            name = f"property{number}"
+            table += f" CROSS JOIN properties AS {name} ON {name}.call_key = calls.key AND {name}.name = ?"
+            columns.append(f"{name}.value")
+            own.append(dimension.removeprefix(_PROPERTY))
+        else:
+            columns += groups([dimension], zone)[0]
     return _select(columns, AMOUNTS, table, condition), [*own, *values]
 
 
