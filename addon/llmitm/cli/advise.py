@@ -24,8 +24,8 @@ _MOST_READ = 500
 _TITLES = {"tools": "tool", "system": "system text", "messages": "message", "options": "option"}
 _COLUMNS = (
     Column("thread", style="dim"),
-    Column("call", style="dim"),
-    Column("when"),
+    Column("call", style="dim", spare=1),
+    Column("when", spare=2),
     Column("not found", right=True),
     Column("cost", right=True, style="green"),
     Column("why", wide=True),

@@ -14,11 +14,11 @@ COLUMNS = (
     Column("calls", right=True),
     Column("errors", right=True, style="red"),
     Column("in", right=True),
-    Column("cached", right=True, style="dim"),
+    Column("cached", right=True, style="dim", spare=1),
     Column("out", right=True),
     Column("cost", right=True, style="green"),
-    Column("unpriced", right=True, style="yellow"),
-    Column("mean", right=True, style="dim"),
+    Column("unpriced", right=True, style="yellow", spare=2),
+    Column("mean", right=True, style="dim", spare=3),
 )
 
 type Seldom = tuple[str, str, Callable[[int], str]]

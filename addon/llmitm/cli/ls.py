@@ -20,10 +20,10 @@ COLUMNS = (
     Column("when"),
     Column("model", style="cyan"),
     Column("in", right=True),
-    Column("cached", right=True, style="dim"),
+    Column("cached", right=True, style="dim", spare=1),
     Column("out", right=True),
     Column("cost", right=True, style="green"),
-    Column("first", right=True, style="dim"),
+    Column("first", right=True, style="dim", spare=2),
     Column("total", right=True),
     Column("what", wide=True),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 _NANO = Decimal(10**9)
 _THOUSAND = 1_000
 _SMALL = Decimal("0.0001")
+_NAME, _WIDE = 16, 24
+"""Characters that a name, and a column that takes what room is left, have at least."""
 
 
 class Column(NamedTuple):
@@ -35,6 +38,8 @@ class Column(NamedTuple):
     """Takes what room is left, and is cut where there is none."""
     least: int | None = None
     """Characters that it always has, so that tables below each other are one."""
+    spare: int = 0
+    """Left out where there is no room, the highest first; 0 never."""
 
 
 def table(
@@ -70,7 +75,7 @@ def drawn(
     total: Sequence[str] | None = None,
     header: bool = True,
 ) -> Table:
-    """Return a table for a terminal."""
+    """Return a table for a terminal: figures are whole, names are cut, and what can be spared goes where there is no room."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -84,22 +89,53 @@ def drawn(
         show_header=header,
         show_footer=total is not None,
     )
-    for number, column in enumerate(columns):
+    cells = [[harmless.line(cell) for cell in row] for row in rows]
+    footer = [harmless.line(cell) for cell in total] if total else None
+    shown = _room(columns, [*cells, *([footer] if footer else [])])
+    for number, width in shown.items():
+        column = columns[number]
         made.add_column(
             Text(harmless.line(column.title)),
-            footer=Text(harmless.line(total[number])) if total else "",
+            footer=Text(footer[number]) if footer else "",
             footer_style="bold",
             justify="right" if column.right else "left",
             style=column.style,
             no_wrap=True,
-            min_width=column.least,
+            min_width=width,
+            max_width=None if column.wide else width,
             overflow="ellipsis",
             ratio=1 if column.wide else None,
         )
-    for row in rows:
-        made.add_row(*(Text(harmless.line(cell)) for cell in row))
-    made.expand = any(column.wide for column in columns)
+    for row in cells:
+        made.add_row(*(Text(row[number]) for number in shown))
+    made.expand = any(columns[number].wide for number in shown)
     return made
+
+
+def _room(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> dict[int, int]:
+    """Return which columns there is room for, each with its width; what takes the rest has its least."""
+    from rich.cells import cell_len
+
+    whole, least = {}, {}
+    for number, column in enumerate(columns):
+        longest = max((cell_len(row[number]) for row in cells), default=0)
+        whole[number] = max(longest, cell_len(column.title), column.least or 0)
+        most = whole[number] if column.right else _WIDE if column.wide else _NAME
+        least[number] = max(min(whole[number], most), column.least or 0)
+    room = shutil.get_terminal_size().columns - 1
+    spare = sorted(
+        (number for number in least if columns[number].spare),
+        key=lambda number: columns[number].spare,
+    )
+    while spare and sum(least.values()) + 2 * len(least) > room:
+        del least[spare.pop()]
+    left = room - sum(least.values()) - 2 * len(least)
+    for number in least:
+        if not columns[number].wide:
+            more = max(0, min(left, whole[number] - least[number]))
+            least[number] += more
+            left -= more
+    return least
 
 
 def as_json(records: Sequence[Mapping[str, Any]], form: str) -> None:

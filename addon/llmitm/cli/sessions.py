@@ -53,7 +53,10 @@ def _list(log: Reader, arguments: argparse.Namespace) -> None:
         as_json([_record(each) for each in found], arguments.form)
         return
     columns = [Column("last call"), Column("session", style="cyan"), *figures.COLUMNS]
-    columns += [Column("lasted", right=True), Column("who", wide=True, style="dim")]
+    columns += [
+        Column("lasted", right=True, spare=4),
+        Column("who", wide=True, style="dim", spare=5),
+    ]
     rows = []
     for each in found:
         name = f"{each.name} {each.id}" if each.name else each.id

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import shutil
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -22,6 +24,7 @@ _FIGURES: dict[str, Callable[[Sums], str]] = {
     "errors": lambda sums: count(sums.errors) if sums.errors else "–",
 }
 """What a cross table can show in its cells."""
+_TITLE = 16
 _ACROSS = 12
 """Columns of a cross table; the rest is added up in one more."""
 PERIODS = ("hour", "day", "week", "month")
@@ -110,7 +113,7 @@ def _cross(by: Sequence[str], rows: Sequence[Sums], shown: Callable[[Sums], str]
     from llmitm.store.sessions import sum_of
 
     down, across = (_whole(rows, number, by[number]) for number in (0, 1))
-    names = [*across][:_ACROSS]
+    names = [*across][: _fitting()]
     rest = set(across) - set(names)
     cells = {sums.by: sums for sums in rows}
 
@@ -121,7 +124,12 @@ def _cross(by: Sequence[str], rows: Sequence[Sums], shown: Callable[[Sums], str]
         found.append(list(several))
         return [shown(sum_of(each)) if each else "–" for each in found]
 
-    titles = [*(name or "–" for name in names), *([f"{len(rest)} more"] if rest else []), "total"]
+    longest = _TITLE if sys.stdout.isatty() else None
+    titles = [
+        *(_short(name, longest) or "–" for name in names),
+        *([f"{len(rest)} more"] if rest else []),
+        "total",
+    ]
     columns = [Column(f"{by[0]} / {by[1]}", style="cyan")]
     columns += [Column(title, right=True) for title in titles]
     table(
@@ -133,6 +141,21 @@ def _cross(by: Sequence[str], rows: Sequence[Sums], shown: Callable[[Sums], str]
         total=["total", *line(list(rows))],
         titles=True,
     )
+
+
+def _short(name: str, longest: int | None) -> str:
+    """Return a title; its end tells models apart better than its middle."""
+    if longest is None or len(name) <= longest:
+        return name
+    half = longest // 2
+    return f"{name[: longest - half - 1]}…{name[-half:]}"
+
+
+def _fitting() -> int:
+    """Return how many columns a cross table has: as many as fit on the terminal."""
+    if not sys.stdout.isatty():
+        return _ACROSS
+    return max(1, min(_ACROSS, (shutil.get_terminal_size().columns - 36) // (_TITLE + 2)))
 
 
 def _whole(rows: Sequence[Sums], number: int, name: str) -> dict[str, int]:

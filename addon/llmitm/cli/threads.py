@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 _COLUMNS = (
     Column("thread", style="dim"),
-    Column("last call"),
+    Column("last call", spare=4),
     Column("model", style="cyan"),
     Column("calls", right=True),
     Column("in", right=True),
-    Column("cached", right=True, style="dim"),
-    Column("out", right=True),
+    Column("cached", right=True, style="dim", spare=2),
+    Column("out", right=True, spare=1),
     Column("cost", right=True, style="green"),
-    Column("lasted", right=True),
+    Column("lasted", right=True, spare=3),
     Column("began with", wide=True),
 )
 

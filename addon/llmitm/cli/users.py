@@ -19,8 +19,8 @@ _COLUMNS = (
     Column("cost", right=True, style="green"),
     Column("mean", right=True, style="dim"),
     Column("errors", right=True, style="red"),
-    Column("in", right=True),
-    Column("out", right=True),
+    Column("in", right=True, spare=1),
+    Column("out", right=True, spare=2),
     Column("models", wide=True, style="dim"),
 )
 
