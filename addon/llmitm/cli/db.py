@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from llmitm.cli.filtering import add_filters, wanted
-from llmitm.cli.output import Column, as_json, table
+from llmitm.cli.output import Column, add_forms, as_json, table
 from llmitm.errors import LlmitmError
 
 _MOST_EXPORTED = 1_000_000
@@ -24,11 +24,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     verbs.add_parser("path", help="where it is").set_defaults(run=_path)
     verbs.add_parser("schema", help="its tables and views").set_defaults(run=_schema)
     sql = verbs.add_parser("sql", help="the rows of a query; the log is only read")
-    sql.add_argument("query")
-    sql.add_argument("--json", action="store_true")
+    sql.add_argument("query", help="one SELECT")
+    add_forms(sql)
     sql.set_defaults(run=_sql)
     backup = verbs.add_parser("backup", help="a copy, whole even while the proxy writes")
-    backup.add_argument("file", type=Path)
+    backup.add_argument("file", type=Path, help="a new one")
     backup.set_defaults(run=_backup)
     prune = verbs.add_parser("prune", help="remove what is old; the sums stay")
     prune.add_argument("--older", type=_days, required=True, metavar="30d", help="days to keep")
@@ -36,7 +36,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     prune.set_defaults(run=_prune)
     export = verbs.add_parser("export", help="calls with their bodies, as JSON lines")
     add_filters(export)
-    export.add_argument("-n", type=int, default=_MOST_EXPORTED, metavar="N")
+    export.add_argument(
+        "-n", type=int, default=_MOST_EXPORTED, metavar="N", help="how many at most"
+    )
     export.set_defaults(run=_export)
 
 
@@ -68,8 +70,8 @@ def _sql(arguments: argparse.Namespace) -> int:
             rows = log.query(arguments.query)
         except sqlite3.Error as error:
             raise LlmitmError(f"{error}; llmitm db schema shows what there is") from error
-    if arguments.json:
-        as_json(rows, "json")
+    if arguments.form:
+        as_json(rows, arguments.form)
     elif rows:
         columns = [Column(name) for name in rows[0]]
         table(
@@ -88,7 +90,7 @@ def _backup(arguments: argparse.Namespace) -> int:
         raise LlmitmError(f"{target} exists; name a file that does not")
     target.touch(mode=0o600)
     with reading(home().database) as log, closing(sqlite3.connect(target)) as copy:
-        log.db.conn.backup(copy)
+        log.backup(copy)
     print(f"{target}: {target.stat().st_size / 1e6:.1f} MB", file=sys.stderr)
     return 0
 
