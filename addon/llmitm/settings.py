@@ -20,6 +20,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from llmitm.alerts.entries import AlertEntry, ChannelEntry, check
 from llmitm.errors import SettingsError
+from llmitm.exports.otlp.entries import OtlpSettings
 from llmitm.home import Home
 from llmitm.keys import KeySource
 from llmitm.policy.rules import Rule
@@ -152,6 +153,7 @@ class Settings(_Section):
     rule: tuple[Rule, ...] = ()
     """What holds for the calls that its patterns match; a later rule goes before an earlier one."""
     gateway: GatewaySettings = GatewaySettings()
+    otlp: OtlpSettings = OtlpSettings()
     keys: dict[str, Annotated[KeySource, BeforeValidator(_key)]] = Field(default_factory=dict)
     """API keys, by the name of their provider."""
     provider: tuple[ProviderEntry, ...] = ()
@@ -171,6 +173,7 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "callers": CallerSettings,
     "defaults": Switches,
     "gateway": GatewaySettings,
+    "otlp": OtlpSettings,
 }
 _TABLES: dict[str, type[BaseModel]] = {"rule": Rule, "provider": ProviderEntry}
 _NAMED: dict[str, type[BaseModel]] = {"alert": AlertEntry, "channel": ChannelEntry}

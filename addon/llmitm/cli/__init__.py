@@ -16,9 +16,11 @@ _VERBS = {
     "capture": ("run", "proxy", "env", "demo"),
     "look": ("ls", "show", "stats", "explain"),
     "control": ("price", "alert"),
-    "keep": ("db", "cache", "ca", "doctor", "encodings"),
+    "keep": ("db", "export", "import", "cache", "ca", "doctor", "encodings"),
 }
 """Each verb is a module of this package that has `register`."""
+_MODULES = {"import": "import_"}
+"""Verbs that are no names in Python."""
 
 _EXIT_CODES = {SettingsError: 2, ProxyError: 3}
 
@@ -77,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     for group, verbs in _VERBS.items():
         parser.groups[group] = []
         for verb in verbs:
-            importlib.import_module(f"{__name__}.{verb}").register(subparsers)
+            importlib.import_module(f"{__name__}.{_MODULES.get(verb, verb)}").register(subparsers)
             parser.groups[group].append((verb, _help(subparsers, verb)))
     return parser
 
