@@ -127,14 +127,14 @@ def _call(call: Record, shown: set[bytes]) -> Iterator[str]:
         f'<span class="soft"><bdi>{harmless(" · ".join(facts))}</bdi></span><span>{_ending(call)}</span>'
         f'<span class="cost">{money(call["cost_nanousd"])}</span></summary>\n<div class="body">\n'
     )
-    before, new = _new(turns.asked(call.get("request_body")), shown)
+    asked = turns.asked(call.get("request_body"))
+    answered = turns.answered(call.get("response_body"))
+    if call["response"]:
+        answered = [Turn("assistant", "text", call["response"]), *answered]
+    before, new = _new(asked, answered, shown)
     if before:
         yield f'<div class="soft">after {before:,} turns that are shown above</div>\n'
-    for turn in new:
-        yield _turn(turn)
-    if call["response"]:
-        yield _turn(Turn("assistant", "text", call["response"]))
-    for turn in turns.answered(call.get("response_body")):
+    for turn in (*new, *answered):
         yield _turn(turn)
     if call["error_type"] or call["error_message"]:
         words = ": ".join(filter(None, (call["error_type"], call["error_message"])))
@@ -143,13 +143,15 @@ def _call(call: Record, shown: set[bytes]) -> Iterator[str]:
     yield "</div></details>\n"
 
 
-def _new(asked: Sequence[Turn], shown: set[bytes]) -> tuple[int, Sequence[Turn]]:
+def _new(
+    asked: Sequence[Turn], answered: Sequence[Turn], shown: set[bytes]
+) -> tuple[int, Sequence[Turn]]:
     """Return how many turns were shown with an earlier call that began alike, and the turns after them."""
     digest = hashlib.blake2b(digest_size=16)
     before = 0
-    for number, turn in enumerate(asked, 1):
+    for number, turn in enumerate((*asked, *answered), 1):
         digest.update(repr(turn).encode("utf-8", "backslashreplace"))
-        if digest.digest() in shown and number == before + 1:
+        if digest.digest() in shown and number == before + 1 <= len(asked):
             before = number
         shown.add(digest.digest())
     if before == len(asked):  # the same question again
@@ -159,8 +161,6 @@ def _new(asked: Sequence[Turn], shown: set[bytes]) -> tuple[int, Sequence[Turn]]
 
 def _turn(turn: Turn) -> str:
     role = turn.role if turn.role in ("user", "assistant", "tool", "error") else "system"
-    if role == "system" and turn.role in ("model",):
-        role = "assistant"
     code = ' class="code"' if turn.kind in ("call", "result") else ""
     label = {"call": "calls a tool", "result": "tool's result", "media": "media"}.get(
         turn.kind, turn.role

@@ -63,7 +63,8 @@ def _turns(value: Json, role: str, depth: int) -> Iterator[Turn]:
         for each in value:
             yield from _turns(each, role, depth + 1)
     elif isinstance(value, dict):
-        yield from _of_object(value, filled(value.get("role")) or role, depth)
+        named = filled(value.get("role")) or role
+        yield from _of_object(value, "assistant" if named == "model" else named, depth)
 
 
 def _of_object(value: dict[str, Json], role: str, depth: int) -> Iterator[Turn]:

@@ -106,7 +106,7 @@ def of_span(call: Record, *, content: bool) -> dict[str, Attribute | None]:
         "llmitm.cache": call["cache"],
         "llmitm.attempts": call["attempts"] if call["attempts"] > 1 else None,
     }
-    for name, value in call["properties"].items():
+    for name, value in sorted(call["properties"].items()):
         told[name if name.startswith(_AS_THEY_ARE) else f"llmitm.property.{name.lower()}"] = value
     if content:
         told["gen_ai.input.messages"] = _messages("user", call["prompt"])
