@@ -12,6 +12,7 @@ from pydantic_core import PydanticUndefined
 
 from harness import ROOT
 from llmitm.alerts.entries import AlertEntry, ChannelEntry
+from llmitm.exports.otlp.entries import OtlpSettings
 from llmitm.policy import asked
 from llmitm.policy.directives import Directives
 from llmitm.policy.rules import Rule
@@ -38,6 +39,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "cache": CacheSettings,
     "callers": CallerSettings,
     "gateway": GatewaySettings,
+    "otlp": OtlpSettings,
     "provider": ProviderEntry,
     "alert": AlertEntry,
     "channel": ChannelEntry,

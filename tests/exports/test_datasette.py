@@ -55,7 +55,7 @@ def served(home: Home) -> Iterator[str]:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         url = f"http://127.0.0.1:{port}"
-        until(lambda: get(f"{url}/-/versions.json"), 60)
+        until(lambda: get(f"{url}/-/versions.json"), seconds=60)
         yield f"{url}/{home.database.stem}"
     finally:
         process.terminate()

@@ -13,7 +13,7 @@ from importlib import resources
 from typing import BinaryIO
 
 from llmitm import __version__
-from llmitm.cli.output import clock, count, money, seconds, share
+from llmitm.cli.output import count, money, seconds, share
 from llmitm.cli.summary import duration
 from llmitm.exports import turns
 from llmitm.exports.harmless import text as harmless
@@ -60,8 +60,7 @@ def _head(calls: Sequence[Record], title: str) -> Iterator[str]:
         return
     first, last = calls[0]["started_at"], max(_ended(call) for call in calls)
     models = ", ".join(dict.fromkeys(call["model"] or call["operation"] for call in calls))
-    began = datetime.fromtimestamp(first / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    yield f'<div class="soft"><bdi>{harmless(models)}</bdi> · {began}</div>\n<ul class="figures">\n'
+    yield f'<div class="soft"><bdi>{harmless(models)}</bdi> · {_at(first)} UTC</div>\n<ul class="figures">\n'
     known = [call["cost_nanousd"] for call in calls if call["cost_nanousd"] is not None]
     given, cached, out = (
         sum(call[name] or 0 for call in calls if call["counted"])
@@ -85,6 +84,10 @@ def _head(calls: Sequence[Record], title: str) -> Iterator[str]:
     yield "</ul>\n"
 
 
+def _at(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
 def _ended(call: Record) -> int:
     return int(call["started_at"] + (call["latency_ms"] or 0))
 
@@ -98,7 +101,7 @@ def _table(calls: Sequence[Record]) -> Iterator[str]:
     yield f'<div class="scroll"><table>\n<thead><tr>{cells}</tr></thead>\n<tbody>\n'
     for call in calls:
         yield (
-            f'<tr><td><a href="#{harmless(call["id"])}">{clock(call["started_at"], utc=True)}</a></td>'
+            f'<tr><td><a href="#{harmless(call["id"])}">{_at(call["started_at"])}</a></td>'
             f"<td><bdi>{harmless(call['model'] or call['operation'])}</bdi></td>"
             f'<td class="n">{count(call["input_tokens"])}</td>'
             f'<td class="n">{share(call["cached_input_tokens"], call["input_tokens"])}</td>'
@@ -123,7 +126,7 @@ def _call(call: Record, shown: set[bytes]) -> Iterator[str]:
     yield (
         f'<details class="call" id="{harmless(call["id"])}" open><summary>'
         f"<b><bdi>{harmless(call['model'] or call['operation'])}</bdi></b>"
-        f'<span class="soft">{clock(call["started_at"], utc=True)}</span>'
+        f'<span class="soft">{_at(call["started_at"])}</span>'
         f'<span class="soft"><bdi>{harmless(" · ".join(facts))}</bdi></span><span>{_ending(call)}</span>'
         f'<span class="cost">{money(call["cost_nanousd"])}</span></summary>\n<div class="body">\n'
     )

@@ -10,6 +10,7 @@ from functools import partial
 from llmitm.alerts.runner import AlertRunner
 from llmitm.answers.store import AnswerStore
 from llmitm.calls import Finished
+from llmitm.exports.otlp.live import LiveOtlp
 from llmitm.home import Home
 from llmitm.mitm.alerting import Alerting
 from llmitm.mitm.allowances import Allowances
@@ -25,6 +26,7 @@ from llmitm.mitm.replaying import RecordCalls, ReplayCalls
 from llmitm.mitm.retarget import Retarget
 from llmitm.mitm.router import Router
 from llmitm.mitm.sockets import Sockets
+from llmitm.mitm.telemetry import Telemetry
 from llmitm.mitm.translating import Translating
 from llmitm.mitm.tunnel import Tunnel
 from llmitm.mitm.upstream import Upstream
@@ -58,10 +60,12 @@ def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = Fal
     allowances = Allowances(AllowanceFile(home.allowances), lambda: read.prices)
 
     alerts = AlertRunner(home, settings)
+    live = LiveOtlp(settings.otlp)
 
     def recorded(batch: Sequence[Finished]) -> None:
         allowances.recorded(batch)
         alerts.recorded(batch)
+        live.recorded(batch)
         console.recorded(batch)
 
     recorder = Recorder.open(home.database, read, settings.log, recorded)
@@ -93,6 +97,7 @@ def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = Fal
         Translating(),  # behind the tap: the log has what the provider sent
         Dispatch(),  # finds handlers faster than stock mitmdump does
         console,  # closes the log when all is over
+        Telemetry(live),  # sends what the log got last
         Alerting(alerts),  # last: looks at what the log has then
     ]
 
