@@ -283,7 +283,7 @@ def _explain(path: Path, error: ValidationError) -> str:
     value = repr(list(given) if isinstance(given, tuple) else given)
     if "fallbacks" in place:
         value = "[…]"  # there are API keys in it
-    if place[0] in ("keys", "channel"):
+    if place[0] in ("keys", "channel") or place[:2] == ("otlp", "headers"):
         value = "…"  # it may be one, or a password
     if len(value) > _LONGEST_VALUE_SHOWN:
         value = value[:_LONGEST_VALUE_SHOWN] + "…"
