@@ -29,7 +29,7 @@ _COMMANDS = [
 
 
 def test_there_are_commands() -> None:
-    assert len(_COMMANDS) == 11
+    assert len(_COMMANDS) == 12
 
 
 @pytest.mark.parametrize("command", _COMMANDS)

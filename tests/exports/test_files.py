@@ -52,6 +52,16 @@ def test_filters_and_the_latest(log: Home) -> None:
     assert "request_body" not in json.loads(line)
 
 
+def test_a_conversation(log: Home) -> None:
+    first, second, *_ = records(log.database)
+    found = [
+        json.loads(line)["id"]
+        for line in exported(log, "jsonl", "--conversation", second["id"]).splitlines()
+    ]
+    assert found == [first["id"], second["id"]]
+    assert b"<title>Conversation last</title>" in exported(log, "html", "--conversation", "last")
+
+
 def test_the_older_verb_does_the_same(log: Home, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     assert main(["db", "export", "--csv", "--errors"]) == 0
     rows = list(csv.DictReader(io.StringIO(capfdbinary.readouterr().out.decode())))

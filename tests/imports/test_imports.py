@@ -31,6 +31,7 @@ from llmitm.exchanges import Fault
 from llmitm.home import Home
 from llmitm.imports import claude_code, codex, helicone
 from llmitm.imports.base import Importer
+from llmitm.imports.known import _windows
 from llmitm.store.filters import Filter
 from llmitm.store.reader import Record, reading
 from llmitm.store.writer import Writer
@@ -211,6 +212,15 @@ def test_files_that_are_not_there(home: Home, run: Callable[..., str], tmp_path:
     other = tmp_path / "other.csv"
     other.write_text("a,b\n1,2\n", "utf-8")
     assert "no column request_created_at" in run("helicone", str(other), code=1)
+
+
+def test_windows_of_time_are_put_together() -> None:
+    hour = 3_600_000
+    assert _windows([10 * hour, 0, hour, 100 * hour]) == [
+        (-hour, 2 * hour),
+        (9 * hour, 11 * hour),
+        (99 * hour, 101 * hour),
+    ]
 
 
 _READERS: list[Importer] = [claude_code.read, codex.read, helicone.read]

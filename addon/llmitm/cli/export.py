@@ -66,6 +66,11 @@ def add_options(parser: argparse.ArgumentParser, form: str) -> None:
         metavar="FILE",
         help="else standard output",
     )
+    parser.add_argument(
+        "--conversation",
+        metavar="ID",
+        help="all calls of the conversation that a call is part of, and no others; last is the latest call",
+    )
     if form == "html":
         parser.add_argument("--title", help="of the page")
     parser.add_argument(
@@ -86,7 +91,10 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def write(log: Reader, arguments: argparse.Namespace) -> int:
     """Write what was asked for."""
-    found = log.logged(wanted(arguments), arguments.n, bodies=arguments.bodies)
+    if arguments.conversation:
+        found = log.conversation(arguments.conversation, bodies=arguments.bodies)
+    else:
+        found = log.logged(wanted(arguments), arguments.n, bodies=arguments.bodies)
     if arguments.form == "html" and len(found) > _MOST_ON_A_PAGE:
         raise LlmitmError(
             f"{calls(len(found))} are too many for a page, which holds {_MOST_ON_A_PAGE:,};"
@@ -123,7 +131,11 @@ def _writer(arguments: argparse.Namespace) -> Callable[[BinaryIO, Iterable[Recor
 
 
 def _title(arguments: argparse.Namespace) -> str:
-    for name, value in (("Run", arguments.run_id), ("Session", arguments.session)):
+    for name, value in (
+        ("Conversation", arguments.conversation),
+        ("Run", arguments.run_id),
+        ("Session", arguments.session),
+    ):
         if value:
             return f"{name} {value}"
     return "LLM calls"

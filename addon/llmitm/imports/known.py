@@ -22,17 +22,31 @@ def unknown(connection: sqlite3.Connection, calls: Sequence[Finished]) -> list[F
     known = {
         row[0] for row in connection.execute(f"SELECT id FROM calls WHERE id IN ({marks})", ids)
     }
-    times = [int(call.exchange.started_at * 1000) for call in calls]
-    rows = connection.execute(
-        "SELECT response_id, session_id, input_tokens, output_tokens, EXISTS (SELECT 1 FROM properties"
-        " WHERE call_key = calls.key AND name = 'imported') FROM calls INDEXED BY calls_by_time"
-        " WHERE started_at BETWEEN ? AND ?",
-        (min(times) - _AROUND_MS, max(times) + _AROUND_MS),
-    ).fetchall()
+    rows = [
+        row
+        for window in _windows(int(call.exchange.started_at * 1000) for call in calls)
+        for row in connection.execute(_AROUND, window)
+    ]
     responses = {row[0] for row in rows if row[0]}
     # Codex's files have no ids of responses; a session's calls hardly have the same counts twice.
     counted: set[_Tokens] = {(row[1], row[2], row[3]) for row in rows if row[1] and not row[4]}
     return list(_each_once(calls, known, responses, counted))
+
+
+def _windows(times: Iterable[int]) -> list[tuple[int, int]]:
+    """Return the times around some, put together where they overlap: old files are of many days."""
+    windows: list[tuple[int, int]] = []
+    for time in sorted(times):
+        start, end = time - _AROUND_MS, time + _AROUND_MS
+        if windows and start <= windows[-1][1]:
+            start = windows.pop()[0]
+        windows.append((start, end))
+    return windows
+
+
+_AROUND = """SELECT response_id, session_id, input_tokens, output_tokens,
+    EXISTS (SELECT 1 FROM properties WHERE call_key = calls.key AND name = 'imported')
+FROM calls INDEXED BY calls_by_time WHERE started_at BETWEEN ? AND ?"""
 
 
 def _each_once(

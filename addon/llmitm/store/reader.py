@@ -98,6 +98,12 @@ class Reader:
             keys = keys[max(len(keys) - most, 0) :]
         return Logged(self, keys, bodies)
 
+    def conversation(self, name: str, *, bodies: bool = True) -> Logged:
+        """Return the calls of a conversation, named as `call` takes the name of any of them."""
+        query = "SELECT key FROM calls WHERE thread_key = ? ORDER BY key"
+        rows = self._connection.execute(query, (self.call(name)["thread_key"],))
+        return Logged(self, [key for (key,) in rows], bodies)
+
     def _whole(self, key: int, bodies: bool) -> Record | None:
         try:
             record = {**self._record(key), "properties": self.properties(key)}
