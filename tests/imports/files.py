@@ -134,6 +134,27 @@ def codex_session(plan: str | None = None) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def codex_session_with_records() -> list[dict[str, Any]]:
+    """The same as Codex 0.171 writes it: a record with the response's id; a tool's result before the count."""
+    lines = codex_session("plus")
+    first, second = (lines[number] for number in (5, 9))
+    records = [
+        codex_line(
+            second,
+            "token_usage_record",
+            {
+                "session_id": CODEX_SESSION,
+                "response_id": identity,
+                "usage": count["payload"]["info"]["last_token_usage"],
+                "thread_token_usage": count["payload"]["info"]["total_token_usage"],
+            },
+        )
+        for count, identity, second in ((first, "resp_1", 5.1), (second, "resp_2", 9.4))
+    ]
+    counts, result = lines[5:7], lines[7]
+    return [*lines[:5], records[0], result, *counts, lines[8], records[1], lines[9]]
+
+
 def helicone_rows() -> list[dict[str, Any]]:
     """A call with its bodies, and one without."""
     return [

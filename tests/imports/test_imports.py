@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from decimal import Decimal
@@ -21,6 +22,7 @@ from imports.files import (
     claude_line,
     claude_session,
     codex_session,
+    codex_session_with_records,
     helicone_csv,
     helicone_rows,
     write_lines,
@@ -111,6 +113,16 @@ def test_nothing_is_imported_twice(home: Home, run: Callable[..., str], tmp_path
     assert [call["response_id"] for call in logged(home)] == ["msg_01A", "msg_01B", "msg_01C"]
 
 
+def test_an_answer_that_is_being_written_waits(
+    home: Home, run: Callable[..., str], tmp_path: Path
+) -> None:
+    path = write_lines(tmp_path / "a.jsonl", claude_session()[:3])
+    assert run("claude-code", str(path)).startswith("0 calls imported")
+    long_ago = path.stat().st_mtime - 3_600
+    os.utime(path, (long_ago, long_ago))
+    assert run("claude-code", str(path)).startswith("1 call imported")
+
+
 def test_what_the_proxy_has_logged_is_left_out(
     home: Home, run: Callable[..., str], tmp_path: Path
 ) -> None:
@@ -151,6 +163,30 @@ def test_codex(
     assert first["cost_nanousd"] == Decimal(usd) * 10**9
     assert (first["prompt"], first["tool_calls"]) == ("Fix the build.", ["shell"])
     assert second["response"] == "Done."
+
+
+def test_codex_with_ids_of_responses(home: Home, run: Callable[..., str], tmp_path: Path) -> None:
+    write_lines(tmp_path / "rollout-x.jsonl", codex_session_with_records())
+    seen = chat("Fix the build.", at=1_795_165_201.0, identity=Identity(session_id="unlike"))
+    seen.answer.response_id = "resp_2"
+    with closing(Writer(home.database)) as writer:
+        writer.write([seen])
+    assert "1 call imported · $0 · 1 call in the log already" in run("codex", str(tmp_path))
+    (call,) = (call for call in logged(home) if call["provider"] == "chatgpt_codex")
+    assert (call["response_id"], call["input_tokens"]) == ("resp_1", 8_000)
+    assert (call["prompt"], call["tool_calls"]) == ("Fix the build.", ["shell"])
+
+
+def test_a_result_before_the_count_is_part_of_the_next_call(
+    home: Home, run: Callable[..., str], tmp_path: Path
+) -> None:
+    lines = [line for line in codex_session_with_records() if line["type"] != "token_usage_record"]
+    write_lines(tmp_path / "rollout-x.jsonl", lines)
+    run("codex", str(tmp_path))
+    assert [(call["prompt"], call["response"], call["tool_calls"]) for call in logged(home)] == [
+        ("Fix the build.", "", ["shell"]),
+        ("ok", "Done.", None),
+    ]
 
 
 @pytest.mark.parametrize("form", ["jsonl", "json", "csv"])
@@ -232,7 +268,7 @@ _VALUES = st.recursive(
 
 
 def _mutations() -> Iterator[dict[str, Any]]:
-    yield from (*claude_session(), *codex_session("plus"), *helicone_rows())
+    yield from (*claude_session(), *codex_session_with_records(), *helicone_rows())
 
 
 @pytest.mark.parametrize("reader", _READERS)

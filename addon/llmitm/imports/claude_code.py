@@ -7,6 +7,8 @@ Seen in the files of Claude Code 2.1 (November 2026).
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +24,7 @@ PATTERN = "**/*.jsonl"
 _SYNTHETIC = "<synthetic>"
 """The model of what Claude Code says itself."""
 _LONGEST_WALK = 100
+_STILL_SECONDS = 60
 
 
 def folder(home: Path) -> Path:
@@ -77,8 +80,10 @@ def read(file: BinaryIO, name: str) -> Iterator[Exchange | Fault]:
             asked = _asked(above, filled(line.get("parentUuid")))
             found = messages[identity] = _Message(at, asked, line, message)
         _add(found, message, at)
-    for found in messages.values():
-        yield _exchange(found)
+    last = len(messages) - 1
+    for number, found in enumerate(messages.values()):
+        if number < last or found.message.get("stop_reason") or not _is_being_written(file):
+            yield _exchange(found)
 
 
 def _asked(above: dict[str, _Line], parent: str | None) -> _Line | None:
@@ -89,6 +94,14 @@ def _asked(above: dict[str, _Line], parent: str | None) -> _Line | None:
             return line
         parent = line.parent
     return None
+
+
+def _is_being_written(file: BinaryIO) -> bool:
+    """Return whether a session goes on: what its last answer will have used is then not known yet."""
+    try:
+        return time.time() - os.fstat(file.fileno()).st_mtime < _STILL_SECONDS
+    except OSError:
+        return False
 
 
 def _is_answer(message: dict[str, Json]) -> bool:

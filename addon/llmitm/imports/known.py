@@ -28,7 +28,7 @@ def unknown(connection: sqlite3.Connection, calls: Sequence[Finished]) -> list[F
         for row in connection.execute(_AROUND, window)
     ]
     responses = {row[0] for row in rows if row[0]}
-    # Codex's files have no ids of responses; a session's calls hardly have the same counts twice.
+    # Older files of Codex's have no ids of responses; a session's calls hardly have the same counts twice.
     counted: set[_Tokens] = {(row[1], row[2], row[3]) for row in rows if row[1] and not row[4]}
     return list(_each_once(calls, known, responses, counted))
 
