@@ -57,9 +57,29 @@ def test_reads_what_is_there(home: Home) -> None:
         ("[proxy]\nprt = 1", "proxy.prt is not known; here may stand port, listen"),
         (
             "[proxi]\nport = 1",
-            "proxi is not known; here may stand proxy, log, streams, sockets, cache, callers, defaults, rule, gateway, otlp, keys, provider, alert, channel",
+            "proxi is not known; here may stand proxy, log, streams, sockets, cache, governor, retries, callers, budgets, budget, defaults, rule, gateway, otlp, keys, provider, alert, channel",
         ),
         ("proxy = 3", "proxy = 3: allowed is a table"),
+        (
+            "[governor]\nthen = 'stop'",
+            "governor.then = 'stop': allowed is 'go' or 'refuse'",
+        ),
+        (
+            "[[governor.limit]]\nprovider = 'vllm'",
+            "governor.limit[1] = {'provider': 'vllm'}: allowed is at least one of requests_per_minute",
+        ),
+        (
+            "[[governor.limit]]\nrequests = 3",
+            "governor.limit[1].requests is not known; here may stand provider, model, key, requests_per_minute",
+        ),
+        (
+            "[[governor.limit]]\nat_once = 0",
+            "governor.limit[1].at_once = 0: allowed is greater than or equal to 1",
+        ),
+        (
+            "[defaults]\npriority = 'urgent'",
+            "defaults.priority = 'urgent': allowed is high, normal, low",
+        ),
         ("[keys]\nopenai = 5", 'keys.openai = …: allowed is a key, or { env = "VARIABLE" }'),
         ("[keys]\nopenai = ''", "keys.openai = …: allowed is a key"),
         ("[keys]\nopenai = { file = 'sk-secret' }", "keys.openai = …: allowed is a key"),
@@ -241,6 +261,8 @@ def test_keys_and_the_gateway(home: Home) -> None:
     assert settings.keys["groq"].read({"MY_GROQ_KEY": "gsk"}) == "gsk"
     assert "secret" not in repr(settings)
     assert settings.gateway.models == {"claude-*": "gpt-4o-mini"}
+    told = {"LLMITM_GATEWAY_ALLOW": '["https://llm.example.com"]'}
+    assert [entry.name for entry in load(home, told).provider] == ["llm-example-com"]
     # What is allowed and not known is an LLM host from then on.
     assert [(entry.name, entry.hosts) for entry in settings.provider] == [
         ("mine", ("llm.mine.example",)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -14,16 +15,21 @@ from harness import ROOT
 from llmitm.alerts.entries import AlertEntry, ChannelEntry
 from llmitm.exports.otlp.entries import OtlpSettings
 from llmitm.policy import asked
+from llmitm.policy.budgets import Budget
 from llmitm.policy.directives import Directives
+from llmitm.policy.own_limits import OwnLimit
 from llmitm.policy.rules import Rule
 from llmitm.policy.switches import Switches, directives, layer, merged
 from llmitm.providers.hosts import ProviderEntry
 from llmitm.settings import (
+    BudgetSettings,
     CacheSettings,
     CallerSettings,
     GatewaySettings,
+    GovernorSettings,
     LogSettings,
     ProxySettings,
+    RetrySettings,
     Settings,
     SocketSettings,
     StreamSettings,
@@ -37,13 +43,19 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "streams": StreamSettings,
     "sockets": SocketSettings,
     "cache": CacheSettings,
+    "governor": GovernorSettings,
+    "retries": RetrySettings,
     "callers": CallerSettings,
     "gateway": GatewaySettings,
     "otlp": OtlpSettings,
+    "budgets": BudgetSettings,
+    "budget": Budget,
     "provider": ProviderEntry,
     "alert": AlertEntry,
     "channel": ChannelEntry,
 }
+INNER: dict[str, type[BaseModel]] = {"governor.limit": OwnLimit}
+"""Tables within sections."""
 OPEN: dict[str, type[BaseModel]] = {"defaults": Switches, "rule": Rule}
 """Sections whose keys are open where they are not set."""
 
@@ -74,11 +86,11 @@ def default(model: type[BaseModel], key: str) -> str:
     if isinstance(value, dict):
         return "`{}`" if not value else str(value)
     if isinstance(value, tuple):
-        return "`[" + ", ".join(f'"{each}"' for each in value) + "]`"
+        return "`[" + ", ".join(map(json.dumps, value)) + "]`"
     return f'`"{value}"`' if isinstance(value, str) else f"`{value}`"
 
 
-@pytest.mark.parametrize(("section", "model"), SECTIONS.items())
+@pytest.mark.parametrize(("section", "model"), (SECTIONS | INNER).items())
 def test_every_key_with_its_default(section: str, model: type[BaseModel]) -> None:
     assert documented(section) == {key: default(model, key) for key in model.model_fields}
 

@@ -154,6 +154,8 @@ class Exchange:
     """The attempts of this call that failed before this one, in order."""
     waited_ms: float | None = None
     """How long was waited after this attempt, where another one followed."""
+    queued_ms: float | None = None
+    """How long it waited here for its turn, before it was sent; None where it did not."""
     retried_ms: float | None = None
     """Milliseconds from `started_at` to the last attempt, where it is not the first."""
     fallback_index: int | None = None
@@ -417,6 +419,8 @@ class Finished:
     client_retry: int | None = None
     """The number the client's SDK gives to its own retry; 0 is the first try."""
     notes: Sequence[str] = ()
+    key: int | None = None
+    """Its place in the log, once it is there."""
 
     @property
     def model(self) -> str | None:

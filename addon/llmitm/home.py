@@ -39,6 +39,11 @@ class Home:
         return self.folder / "alerts.db"
 
     @property
+    def budgets(self) -> Path:
+        """The accounts of the user's budgets, SQLite."""
+        return self.folder / "budgets.db"
+
+    @property
     def ca(self) -> Path:
         """mitmproxy's confdir: our CA with its key, kept apart from the user's own `~/.mitmproxy`."""
         return self.folder / "ca"

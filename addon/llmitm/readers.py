@@ -47,16 +47,19 @@ def reader(
         prices = PriceTable.load(own=home.prices)
     except PriceFileError as error:
         raise SettingsError(str(error)) from error
-    # The user's own folder of encodings goes before ours.
-    encodings = Path(os.environ.get("TIKTOKEN_CACHE_DIR") or home.encodings)
     return Reader(
         hosts,
         prices,
-        Estimator(encodings),
+        Estimator(encodings(home)),
         keep_bodies=keep_bodies,
         redact=settings.redact,
         recall=recall,
     )
+
+
+def encodings(home: Home) -> Path:
+    """Return the folder of tiktoken's encodings: the user's own goes before ours."""
+    return Path(os.environ.get("TIKTOKEN_CACHE_DIR") or home.encodings)
 
 
 class FollowingReader:

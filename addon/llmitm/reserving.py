@@ -21,28 +21,60 @@ from llmitm.calls import (
     header,
 )
 from llmitm.pricing import basis, price
+from llmitm.providers.fields import mapping
 from llmitm.wire.encodings import decode
 from llmitm_pricing import PriceTable
 
 _BYTES_A_TOKEN = 2
 """Text has about 4, Chinese 3, code not much less than 3; so it is an upper estimate, if no proof."""
-_MEDIA = re.compile(rb"[A-Za-z0-9+/=_-]{4096,}")
+_MEDIA = re.compile(
+    rb'(?:;base64,|"(?:data|bytes|file_data|file|image)"\s*:\s*")([A-Za-z0-9+/=_-]{4096,})'
+)
 _TOKENS_OF_MEDIA = 3_000
 """What a picture is at most, whatever its size in bytes: base64 is not read as text."""
 _USUAL_ANSWER = 4_096
 """Tokens of an answer where the call sets no bound."""
+_CACHED = b'"cache_control"'
+_CACHED_LONGER = re.compile(rb'"ttl"\s*:\s*"1h"')
 _ANSWERED = frozenset({"chat", "completion"})
 
 
-def upper_usage(endpoint: Endpoint, prompt: Prompt, body: bytes, headers: Headers) -> Usage:
-    """Return more tokens than a call is likely to use."""
+def upper_usage(
+    endpoint: Endpoint,
+    prompt: Prompt,
+    body: bytes,
+    headers: Headers,
+    usual_answer: int = _USUAL_ANSWER,
+    counted: int | None = None,
+) -> Usage:
+    """Return more tokens than a call is likely to use; `counted` are those of its text, where somebody has counted."""
     plain = decode(body, header(headers, "content-encoding"))
     media = [len(found) for found in _MEDIA.findall(plain)]
-    given = (len(plain) - sum(media)) // _BYTES_A_TOKEN + len(media) * _TOKENS_OF_MEDIA
+    text = (len(plain) - sum(media)) // _BYTES_A_TOKEN if counted is None else counted
+    given = text + len(media) * _TOKENS_OF_MEDIA
     made = prompt.max_output_tokens
     if made is None:
-        made = _USUAL_ANSWER if endpoint.operation in _ANSWERED else 0
+        made = usual_answer if endpoint.operation in _ANSWERED else 0
+    made *= _choices(prompt)
+    if _CACHED in plain:
+        # What is written into a provider's cache costs more than what is read.
+        longer = given if _CACHED_LONGER.search(plain) else None
+        return Usage(
+            "estimated",
+            input_tokens=given,
+            output_tokens=made,
+            cache_write_tokens=given,
+            cache_write_1h_tokens=longer,
+        )
     return Usage("estimated", input_tokens=given, output_tokens=made)
+
+
+def _choices(prompt: Prompt) -> int:
+    """Return how many answers are asked for at once."""
+    asked = mapping(prompt.document)
+    settings = mapping(asked.get("generationConfig"))
+    found = [asked.get("n"), asked.get("best_of"), settings.get("candidateCount")]
+    return max([1, *(number for number in found if type(number) is int)])
 
 
 def tokens(usage: Usage) -> int | None:

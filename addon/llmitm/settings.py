@@ -15,6 +15,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -23,6 +24,8 @@ from llmitm.errors import SettingsError
 from llmitm.exports.otlp.entries import OtlpSettings
 from llmitm.home import Home
 from llmitm.keys import KeySource
+from llmitm.policy.budgets import Budget
+from llmitm.policy.own_limits import OwnLimit
 from llmitm.policy.rules import Rule
 from llmitm.policy.switches import Switches
 from llmitm.providers.dialects import families
@@ -61,6 +64,14 @@ def _key(value: Any) -> KeySource:
     if isinstance(value, dict) and [*value] == ["env"] and isinstance(value["env"], str):
         return KeySource(env=value["env"])
     raise ValueError('a key, or { env = "VARIABLE" }')
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("a time zone such as Europe/Berlin") from None
+    return value
 
 
 Fact = Literal["program", "directory", "repository", "branch", "pid", "arguments"]
@@ -119,6 +130,36 @@ class CacheSettings(_Section):
     """What was not used for longest goes when there is more."""
 
 
+class GovernorSettings(_Section):
+    """Whether calls wait for their turn instead of running into a provider's rate limit."""
+
+    enabled: bool = False
+    longest_wait: Annotated[float, Field(ge=0, le=3_600)] = 60
+    """Seconds."""
+    then: Literal["go", "refuse"] = "go"
+    """What becomes of a call that has waited so long."""
+    limit: tuple[OwnLimit, ...] = ()
+    """Limits of providers that do not tell them."""
+
+
+class RetrySettings(_Section):
+    """Who tries calls again."""
+
+    only_here: bool = False
+    """Tell clients not to try again what was tried again here."""
+
+
+class BudgetSettings(_Section):
+    """What holds for all budgets."""
+
+    time_zone: Annotated[str, AfterValidator(_zone)] | None = None
+    """Whose days and months are counted; without it those of this machine."""
+    answer_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 8_192
+    """What is reserved for the answer of a call that sets no limit, until the model's answers are known."""
+    wait_seconds: Annotated[float, Field(ge=0, le=600)] = 30
+    """How long a call waits for others to be settled that may leave it enough."""
+
+
 class CallerSettings(_Section):
     """What is kept of the programs that make calls on this machine."""
 
@@ -147,7 +188,12 @@ class Settings(_Section):
     streams: StreamSettings = StreamSettings()
     sockets: SocketSettings = SocketSettings()
     cache: CacheSettings = CacheSettings()
+    governor: GovernorSettings = GovernorSettings()
+    retries: RetrySettings = RetrySettings()
     callers: CallerSettings = CallerSettings()
+    budgets: BudgetSettings = BudgetSettings()
+    budget: tuple[Budget, ...] = ()
+    """What may be spent on the calls that its patterns match."""
     defaults: Switches = Switches()
     """What holds for calls that say nothing else."""
     rule: tuple[Rule, ...] = ()
@@ -170,13 +216,17 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "streams": StreamSettings,
     "sockets": SocketSettings,
     "cache": CacheSettings,
+    "governor": GovernorSettings,
+    "retries": RetrySettings,
     "callers": CallerSettings,
+    "budgets": BudgetSettings,
     "defaults": Switches,
     "gateway": GatewaySettings,
     "otlp": OtlpSettings,
 }
-_TABLES: dict[str, type[BaseModel]] = {"rule": Rule, "provider": ProviderEntry}
+
 _NAMED: dict[str, type[BaseModel]] = {"alert": AlertEntry, "channel": ChannelEntry}
+_TABLES: dict[str, type[BaseModel]] = {"rule": Rule, "provider": ProviderEntry, "budget": Budget}
 
 
 def load(home: Home, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -201,7 +251,7 @@ def load(home: Home, environ: Mapping[str, str] = os.environ) -> Settings:
                 value = getattr(getattr(single, section), key)
                 changed = getattr(settings, section).model_copy(update={key: value})
                 settings = settings.model_copy(update={section: changed})
-    return settings
+    return _with_allowed(settings)
 
 
 def _as_toml(value: str) -> str:
@@ -223,6 +273,9 @@ def parse(path: Path, text: str) -> Settings:
         settings = Settings.model_validate(_with_tuples(document))
     except ValidationError as error:
         raise SettingsError(_explain(path, error)) from error
+    budgets = [budget.name for budget in settings.budget]
+    if twice := next((name for name in budgets if budgets.count(name) > 1), None):
+        raise SettingsError(f"{path}: budget.name = {twice!r}: allowed is each name once")
     for number, entry in enumerate(settings.provider, 1):
         for family in entry.dialects:
             if family not in families():
@@ -240,9 +293,14 @@ def parse(path: Path, text: str) -> Settings:
         check(settings.alert, settings.channel)
     except ValueError as error:
         raise SettingsError(f"{path}: {error}") from error
-    return settings.model_copy(
-        update={"provider": (*settings.provider, *_allowed(settings.gateway.allow))}
-    )
+    return _with_allowed(settings)
+
+
+def _with_allowed(settings: Settings) -> Settings:
+    """Return settings in which every origin that is allowed has a provider."""
+    names = {entry.name for entry in settings.provider}
+    allowed = (entry for entry in _allowed(settings.gateway.allow) if entry.name not in names)
+    return settings.model_copy(update={"provider": (*settings.provider, *allowed)})
 
 
 def _allowed(origins: tuple[str, ...]) -> Iterator[ProviderEntry]:
@@ -298,4 +356,6 @@ def _explain(path: Path, error: ValidationError) -> str:
 
 def _keys_beside(place: tuple[int | str, ...]) -> list[str]:
     model = Settings if len(place) == 1 else (_SECTIONS | _TABLES | _NAMED)[str(place[0])]
+    if place[:2] == ("governor", "limit") and len(place) > 3:
+        model = OwnLimit
     return list(model.model_fields)

@@ -93,6 +93,9 @@ def test_cache_and_offline(llmitm: CommandLine, upstream: LocalProvider) -> None
     told = json.loads(llmitm("cache", "--json").stdout)
     assert told["answers"] == 5
     assert told["hits"] == 10
+    said = llmitm("cache").stdout
+    assert "5 answers, of which 0 have expired" in said
+    assert "in the log: 18 calls asked it, 56 % were hits" in said
     listed = [json.loads(line) for line in llmitm("cache", "ls", "--json").stdout.splitlines()]
     assert {entry["operation"] for entry in listed} == {"chat", "speech"}
     assert "openai chat" in llmitm("cache", "ls", "-n", "5").stdout

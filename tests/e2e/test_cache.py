@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import signal
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
+from threading import Thread
 from typing import Any
 from urllib.request import Request, urlopen
 
@@ -300,6 +304,40 @@ def test_a_hit_needs_no_network_and_survives_a_restart(tmp_path: Path) -> None:
         uncached = Request(f"{proxy.url}/openai/v1/models", headers={"authorization": "Bearer x"})
         with pytest.raises(Exception, match="504"):
             urlopen(uncached, timeout=10)
+
+
+def test_killed_while_it_keeps_answers(tmp_path: Path, upstream: LocalProvider) -> None:
+    home, moments = Home(tmp_path / "llmitm"), Random(5)
+    whole: dict[str, bytes] = {}
+    for round_ in range(4):
+        asked: dict[str, bytes] = {}
+        with running_proxy("llmitm", home, upstream, environment={TTL: "3600"}) as proxy:
+
+            def keep(
+                thread: int, proxy: ProxyProcess = proxy, asked: dict[str, bytes] = asked
+            ) -> None:
+                with suppress(OSError, http.client.HTTPException):  # the proxy is gone
+                    for number in range(1000):
+                        question = f"{thread} {number}"
+                        got = ask(proxy, chat(question, stream=number % 2 == 0))
+                        whole.setdefault(question, got.body)
+                        asked[question] = got.body
+                        assert got.body == whole[question]
+
+            threads = [Thread(target=keep, args=(thread,)) for thread in range(3)]
+            for thread in threads:
+                thread.start()
+            until(lambda: len(asked) > 30 + moments.randint(0, 30), proxy.said)  # noqa: B023
+            proxy.stop(signal.SIGKILL)
+            for thread in threads:
+                thread.join()
+        with running_proxy("llmitm", home, upstream, environment={TTL: "3600"}) as proxy:
+            answers = [
+                ask(proxy, chat(question, stream=int(question.split()[1]) % 2 == 0))
+                for question in asked
+            ]
+        assert [answer.body for answer in answers] == list(asked.values()), round_
+        assert "HIT" in {answer.cache for answer in answers}
 
 
 def test_expired_is_asked_again(tmp_path: Path, upstream: LocalProvider) -> None:

@@ -295,6 +295,16 @@ def test_claude_code_may_be_told_any_model(gateway: Gateway) -> None:
     assert "nothing like" in told
 
 
+def test_a_providers_own_models_need_no_table() -> None:
+    def unread() -> ServedModels:
+        raise AssertionError("the price table was read")
+
+    gateway = Gateway(Router(load(), {}, GatewaySettings(), unread, KEYS), dict)
+    flow = asked(gateway, "/anthropic/v1/messages", chat("claude-sonnet-4-6"))
+    assert flow.request.host == "api.anthropic.com"
+    assert flow.request.headers["x-api-key"] == KEYS["ANTHROPIC_API_KEY"]
+
+
 def test_codex_may_be_told_claude(gateway: Gateway) -> None:
     body = {"model": "claude-sonnet-4-6", "input": "Hi"}
     flow = asked(gateway, "/v1/responses", body)

@@ -335,3 +335,19 @@ def test_no_value_breaks_anything(name: str, value: str) -> None:
 def test_no_array_breaks_anything(value: Json) -> None:
     found = directives(("Helicone-Fallbacks", json.dumps(value)))
     assert (found.fallback is None) == bool(found.notes)
+
+
+@pytest.mark.parametrize(
+    ("text", "priority"),
+    [("high", 10), (" Normal ", 0), ("LOW", -10), ("100", 100), ("-100", -100), ("+7", 7)],
+)
+def test_how_urgent_a_call_is(text: str, priority: int) -> None:
+    assert directives(("X-LLMITM-Priority", text)) == Directives(priority=priority)
+
+
+@pytest.mark.parametrize("text", ["", "urgent", "101", "-101", "1.5", "١", "1e1", "9" * 50])
+def test_what_is_no_priority_has_no_effect(text: str) -> None:
+    found = directives(("X-llmitm-Priority", text))
+    assert found.priority == 0
+    (note,) = found.notes
+    assert "allowed is high, normal, low, or a whole number from -100 to 100" in note

@@ -17,7 +17,7 @@ from itertools import batched
 from pathlib import Path
 from time import perf_counter, process_time, time_ns
 
-from llmitm.calls import Finished, Identity, Usage
+from llmitm.calls import Finished, Identity, RateLimit, Usage
 from llmitm.cli import main
 from llmitm.store.filters import Filter
 from llmitm.store.reader import Reader
@@ -30,6 +30,7 @@ MODELS = 12
 PROVIDERS = 4
 BATCH = 200
 BAR_MS = 200
+BY_PROGRAM = ["day", "provider", "model", "program"]
 
 
 def make(path: Path, count: int) -> None:
@@ -77,7 +78,15 @@ def generate(chance: random.Random, count: int) -> Iterator[Finished]:
                 properties=properties,
             ),
         )
-        yield replace(finished, rate_limits=())
+        at = finished.exchange.started_at
+        limits = [
+            RateLimit(name, 10_000, chance.randrange(10_000), at + 30, "minute")
+            for name in ("requests", "input_tokens", "output_tokens")
+        ]
+        if chance.random() < 0.01:
+            finished.exchange.queued_ms = chance.randrange(9_000)
+        retry = 1 if chance.random() < 0.02 else 0
+        yield replace(finished, rate_limits=limits, client_retry=retry)
 
 
 def _one_of(chance: random.Random, kinds: int) -> int:
@@ -129,6 +138,11 @@ def ask(path: Path) -> None:
         "a call by the end of its id": lambda: reader.call(latest["id"][-6:]),
         "a run's sums": lambda: reader.sums(Filter(run=latest["run_id"])),
         "SELECT * FROM requests LIMIT 50": lambda: reader.query("SELECT * FROM requests LIMIT 50"),
+        "limits now": lambda: reader.limits(Filter(), last.timestamp()),
+        "who ran into limits, the week": lambda: reader.throttling(week, BY_PROGRAM),
+        "who ran into limits, ever": lambda: reader.throttling(Filter(), BY_PROGRAM),
+        "retries, the week": lambda: reader.retries(week, ["client", "provider", "model"]),
+        "retries, ever": lambda: reader.retries(Filter(), ["client", "provider", "model"]),
         "SELECT * FROM daily": lambda: reader.query("SELECT * FROM daily"),
     }
     for name, report in reports.items():

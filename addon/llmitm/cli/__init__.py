@@ -14,8 +14,8 @@ from llmitm.errors import LlmitmError, ProxyError, SettingsError
 
 _VERBS = {
     "capture": ("run", "proxy", "env", "demo"),
-    "look": ("ls", "show", "stats", "explain"),
-    "control": ("price", "alert"),
+    "look": ("ls", "show", "stats", "limits", "retries", "dashboard", "explain"),
+    "control": ("price", "budget", "alert"),
     "keep": ("db", "export", "import", "cache", "ca", "doctor", "encodings"),
 }
 """Each verb is a module of this package that has `register`."""

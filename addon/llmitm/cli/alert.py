@@ -133,11 +133,12 @@ def _row(record: dict[str, Any]) -> tuple[str, ...]:
 def _now(condition: Condition, reader: Reader | None, now: float) -> str:
     """Return what the value is at this moment, that of the group furthest out."""
     from llmitm.alerts.runner import measure
+    from llmitm.cli.budget.common import budget_use
     from llmitm.policy.alert_conditions import shown
 
     at = datetime.fromtimestamp(now, UTC).astimezone()
     window = None if condition.window is None else condition.window.bounds(at)
-    measured = measure(condition, reader, window, None) or ()
+    measured = measure(condition, reader, window, budget_use) or ()
     values = [each.value for each in measured if each.value is not None]
     if not values:
         return "–"

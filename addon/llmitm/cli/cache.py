@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 from llmitm.cli.output import Column, as_json, table
 
@@ -43,10 +44,26 @@ def _totals(arguments: argparse.Namespace) -> int:
     print(place.cache)
     print(f"{found.answers:,} answers, of which {found.expired:,} have expired")
     print(f"given again {found.hits:,} times")
+    if place.database.exists():
+        print(_rate(place.database))
     print(
         f"{found.size / 1e6:,.1f} MB of at most {most:,}; the file has {found.file_size / 1e6:,.1f}"
     )
     return 0
+
+
+def _rate(log: Path) -> str:
+    """Return how the calls fared that asked the cache, as far as the log has them."""
+    from llmitm.store.reader import reading
+
+    with reading(log) as reader:
+        rows = reader.query(
+            "SELECT count(*) AS asked, coalesce(sum(cache = 'hit'), 0) AS hits,"
+            " coalesce(sum(saved_nanousd), 0) / 1e9 AS saved FROM calls WHERE cache IS NOT NULL"
+        )
+    asked, hits, saved = rows[0]["asked"], rows[0]["hits"], rows[0]["saved"]
+    share = f"{100 * hits / asked:.0f} %" if asked else "none"
+    return f"in the log: {asked:,} calls asked it, {share} were hits, ${saved:,.4f} saved"
 
 
 def _list(arguments: argparse.Namespace) -> int:

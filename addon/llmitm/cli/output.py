@@ -148,6 +148,21 @@ def seconds(milliseconds: float | None) -> str:
     return f"{milliseconds / 1000:.2f}s" if milliseconds < 10_000 else f"{milliseconds / 1000:.0f}s"
 
 
+def span(milliseconds: float | None) -> str:
+    """Return a length of time in its two largest units: `0.4s`, `12s`, `3m 20s`, `5h 12m`, `2d 3h`."""
+    if milliseconds is None:
+        return "–"
+    if milliseconds < 10_000:
+        return f"{milliseconds / 1000:.1f}s"
+    left = round(milliseconds / 1000)
+    parts: list[str] = []
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")):
+        amount, left = divmod(left, size)
+        if amount or parts:
+            parts.append(f"{amount}{unit}")
+    return " ".join(part for part in parts[:2] if not part.startswith("0"))
+
+
 def clock(milliseconds: int, *, utc: bool = False) -> str:
     """Return a time of day; with its date where it is not today's."""
     at = datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -62,6 +62,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="keep tokens, cost and times, no prompts and answers",
     )
     _add_answering(parser)
+    parser.add_argument(
+        "--budget", metavar="USD", help="what this run may spend; calls beyond are refused"
+    )
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing of our own")
     parser.add_argument(
         "command", nargs=argparse.REMAINDER, metavar="COMMAND", help=argparse.SUPPRESS
@@ -152,7 +155,7 @@ def _run(arguments: argparse.Namespace) -> int:
     special = _answering(arguments)
     if arguments.no_bodies:
         special["LLMITM_LOG_BODIES"] = "false"
-    with _proxy(place, label, special) as running:
+    with _proxy(place, label, special) as running, _budget(run_id, arguments.budget):
         if is_first and not arguments.quiet:
             _introduce(place)
         environ, kept = _environment(place, running, run_id, label, arguments)
@@ -164,11 +167,32 @@ def _run(arguments: argparse.Namespace) -> int:
             )
         code = _child(command, environ, running.holds)
         refusals = _settle(running, started)
+        budgets = _budgets(run_id)
     if not arguments.quiet:
         from llmitm.cli.summary import show
 
-        show(place, run_id, arguments.tags, time.time() - started, refusals)
+        show(place, run_id, arguments.tags, time.time() - started, refusals, budgets)
     return code
+
+
+def _budget(run_id: str, limit: str | None) -> contextlib.AbstractContextManager[object]:
+    """Give the run a budget of its own for as long as it lasts. Raises `LlmitmError`."""
+    if limit is None:
+        return contextlib.nullcontext()
+    from llmitm.cli.budget.of_run import budget_of_run
+
+    return budget_of_run(run_id, limit)
+
+
+def _budgets(run_id: str) -> list[str]:
+    """Return what is to be said of budgets at the end of a run."""
+    from llmitm.home import home
+
+    if not home().budgets.exists():
+        return []
+    from llmitm.cli.budget.of_run import lines
+
+    return lines(run_id)
 
 
 @contextlib.contextmanager

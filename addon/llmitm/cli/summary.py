@@ -14,11 +14,17 @@ _MODELS_SHOWN = 3
 
 
 def show(
-    place: Home, run_id: str, tags: Mapping[str, str], seconds: float, refusals: Sequence[str]
+    place: Home,
+    run_id: str,
+    tags: Mapping[str, str],
+    seconds: float,
+    refusals: Sequence[str],
+    budgets: Sequence[str] = (),
 ) -> None:
     """Print what a run was, and the fix where a client did not trust us."""
     labels = "".join(f" · {name}={value}" for name, value in tags.items())
     lines = [f"llmitm: run {run_id}{labels} · {duration(seconds)}", *_calls(place, run_id)]
+    lines.extend(f"llmitm: {told}" for told in budgets)
     lines.extend(
         f"llmitm: {refusal}: refused our certificate, its calls failed. See: llmitm doctor"
         for refusal in refusals[:_REFUSALS_SHOWN]

@@ -35,7 +35,9 @@ from llmitm.wire.encodings import decode
 type Retarget = Callable[[http.HTTPFlow, Flight, FallbackTarget], Awaitable[str | None]]
 """Changes a flow's request into that for a fallback; returns why it cannot."""
 type Prepare = Callable[[http.HTTPFlow], Awaitable[None]]
-"""Makes ready a request that goes to somebody else."""
+"""Makes ready a request that goes to somebody else, or waits until it may go again."""
+type Afford = Callable[[http.HTTPFlow, Exchange], Awaitable[bool]]
+"""Tells whether there is money for another attempt, after one that failed."""
 
 _FAILED = 400
 _LONGEST_ERROR = 1024 * 1024
@@ -145,6 +147,10 @@ class Attempting:
         prompt = self._flight.prompt
         return "stream" in kind or "ndjson" in kind or bool(prompt and prompt.streaming)
 
+    def has_given_up(self, status: int) -> bool:
+        """Tell whether an answer is a failure that was to be tried again here, and is not any more."""
+        return status >= _FAILED and self._flight.directives.retry is not None
+
     def _may_go_on(self) -> bool:
         retry = self._flight.directives.retry
         return bool(self._targets) or (retry is not None and self._tries <= retry.retries)
@@ -155,7 +161,7 @@ class Attempting:
 
     # What is done about it.
 
-    async def decide(self, retarget: Retarget, prepare: Prepare) -> None:
+    async def decide(self, retarget: Retarget, prepare: Prepare, afford: Afford) -> None:
         """Wait for the next attempt, and make the request what it then is; `resend` tells whether there is one."""
         failure, exchange = self._failure, self._flight.exchange
         assert failure is not None
@@ -172,6 +178,8 @@ class Attempting:
             if not await self._goes_elsewhere(failure, retarget):
                 return
             await prepare(self._flow)
+        if not await afford(self._flow, earlier):
+            return
         exchange.earlier.append(earlier)
         self._attempt_started = time.time()
         exchange.retried_ms = (self._attempt_started - exchange.started_at) * 1000
@@ -249,10 +257,21 @@ def _ending(response: http.Response | None) -> Literal["no_answer", "upstream_br
 class Attempts:
     """Retry calls, and send them elsewhere, where their directives say so."""
 
-    def __init__(self, retarget: Retarget, prepare: Prepare, hold_seconds: float) -> None:
+    def __init__(
+        self,
+        retarget: Retarget,
+        prepare: Prepare,
+        afford: Afford,
+        hold_seconds: float,
+        admit: Prepare | None = None,
+        only_here: bool = False,
+    ) -> None:
         self._retarget = retarget
         self._prepare = prepare
+        self._afford = afford
         self._hold_seconds = hold_seconds
+        self._admit = admit
+        self._only_here = only_here
 
     @guarded
     def request(self, flow: http.HTTPFlow) -> None:
@@ -271,7 +290,9 @@ class Attempts:
         """An attempt has failed."""
         course: Attempting | None = flow.metadata.get(COURSE)
         if course is not None:
-            await course.decide(self._retarget, self._prepare)
+            await course.decide(self._retarget, self._prepare, self._afford)
+            if course.resend and self._admit is not None:
+                await self._admit(flow)
 
     @guarded
     async def llm_pause(self, flow: http.HTTPFlow) -> None:
@@ -285,6 +306,8 @@ class Attempts:
         if course is None or flow.response is None:
             return
         headers = flow.response.headers
+        if self._only_here and course.has_given_up(flow.response.status_code):
+            headers["x-should-retry"] = "false"
         if course.retries:
             headers["Helicone-Retry-Count"] = str(course.retries)
         flight = flight_of(flow)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from decimal import Decimal
 
@@ -28,10 +28,18 @@ class Console:
         self._recorder: Recorder | None = None
         self._tunnel: Tunnel | None = None
         self._intercept: Intercept | None = None
+        self._queued: Callable[[], int] = lambda: 0
 
-    def watch(self, recorder: Recorder, tunnel: Tunnel, intercept: Intercept) -> None:
-        """Take the parts whose state is shown."""
+    def watch(
+        self,
+        recorder: Recorder,
+        tunnel: Tunnel,
+        intercept: Intercept,
+        queued: Callable[[], int] = lambda: 0,
+    ) -> None:
+        """Take the parts whose state is shown; `queued` tells how many calls wait for their turn."""
         self._recorder, self._tunnel, self._intercept = recorder, tunnel, intercept
+        self._queued = queued
 
     def recorded(self, batch: Sequence[Finished]) -> None:
         """Show calls that are in the database now. Runs on the recorder's thread."""
@@ -45,6 +53,7 @@ class Console:
         return {
             "counters": asdict(self._recorder.counters),
             "in_flight": self._intercept.in_flight,
+            "queued": self._queued(),
             "waiting": self._recorder.waiting,
             "tunnelled": self._tunnel.tunnelled,
             "faults": dict(faults),

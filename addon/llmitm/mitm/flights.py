@@ -20,6 +20,9 @@ PACING = "llmitm_pacing"
 PAUSE = "llmitm_pause"
 """The seconds that `llm_pause` is to wait."""
 
+CUT = "llmitm_cut"
+"""Set where an answer is over for the client, and what is still to come of it is not wanted."""
+
 
 @dataclass(slots=True)
 class Flight:

@@ -17,6 +17,7 @@ from llmitm.callers.connections import Told
 from llmitm.calls import Exchange, Prompt, header
 from llmitm.facts import CallFacts
 from llmitm.ids import new_id
+from llmitm.mitm import heads
 from llmitm.mitm.flights import Flight, arrive, depart, flight_of
 from llmitm.mitm.gateway import TAGS
 from llmitm.mitm.guard import guarded
@@ -26,12 +27,7 @@ from llmitm.mitm.tee import KEEP_WHOLE, LONGEST_KEPT, OVERFLOW, RequestTee, Resp
 from llmitm.mitm.tunnel import Tunnel
 from llmitm.mitm.warned import Warned
 from llmitm.policy import bodies, usage_chunk
-from llmitm.policy.control import (
-    control_headers,
-    request_id,
-    signed_headers,
-    without_helicone_key,
-)
+from llmitm.policy.control import request_id
 from llmitm.policy.directives import Directives
 from llmitm.policy.rules import NO_RULES, Rules
 from llmitm.providers.dialects import by_name
@@ -86,7 +82,7 @@ class Intercept:
         endpoint = self._hosts.endpoint(entry, request.method, request.path)
         if endpoint is None or request.method in ("HEAD", "OPTIONS"):
             request.stream = True
-            _take_off_control_headers(request)
+            heads.take_off_control_headers(request)
             return
         exchange = Exchange(
             id=new_id(request.timestamp_start),
@@ -96,13 +92,13 @@ class Intercept:
             host=host,
             port=request.port,
             path=request.path,
-            request_headers=_headers(request.headers),
+            request_headers=heads.pairs(request.headers),
             request_body=b"",
             tags=self._tags(flow),
             caller=self._caller(flow.client_conn),
             http_version=request.http_version,
         )
-        if _take_off_control_headers(request):
+        if heads.take_off_control_headers(request):
             told = header(exchange.request_headers, _REQUEST_ID)
             exchange.request_id = request_id(told) or str(uuid4())
         flight = Flight(exchange, entry, endpoint)
@@ -119,7 +115,7 @@ class Intercept:
             return RequestTee(exchange, Kept(bodies.kept_of_request(endpoint), kind))
 
         acts = self._rules.wants(exchange.request_headers)
-        if bodies.passes_at_once(endpoint, kind, _length(request), may_be_acted_on=acts):
+        if bodies.passes_at_once(endpoint, kind, heads.length(request), may_be_acted_on=acts):
             request.stream = tap()
             if acts:
                 self._direct_unread(flight)
@@ -182,7 +178,7 @@ class Intercept:
             not self._ask_usage
             or not flight.entry.stream_usage
             or flight.endpoint.dialect not in _USAGE_DIALECTS
-            or _is_signed(flow.request)
+            or heads.is_signed(flow.request.headers)
         ):
             return
         encoding: str | None = flow.request.headers.get("content-encoding")
@@ -213,13 +209,13 @@ class Intercept:
             return
         exchange = flight.exchange
         exchange.status = response.status_code
-        exchange.response_headers = _headers(response.headers)
+        exchange.response_headers = heads.pairs(response.headers)
         if exchange.first_byte_ms is None:
             exchange.first_byte_ms = _since(exchange)
         remover = None
-        if exchange.usage_injected and _is_plain_event_stream(response):
+        if exchange.usage_injected and heads.is_plain_event_stream(response):
             remover = usage_chunk.UsageRemover()
-            _without_length(response)
+            heads.drop_length(response)
         kind: str = response.headers.get("content-type", "")
         response.stream = ResponseTee(
             exchange,
@@ -298,47 +294,3 @@ def _client_is_gone(flow: http.HTTPFlow, message: str) -> bool:
 
 def _since(exchange: Exchange) -> float:
     return max(0.0, (time.time() - exchange.started_at) * 1000)
-
-
-def _headers(headers: http.Headers) -> list[tuple[str, str]]:
-    return list(headers.items(multi=True))
-
-
-def _take_off_control_headers(request: http.Request) -> bool:
-    """Take off what is meant for us, unless it is signed; return whether there was any of it."""
-    ours = control_headers(request.headers)
-    authorization: str = request.headers.get("authorization", "")
-    signed = signed_headers(authorization)
-    for name in ours:
-        if name.lower() not in signed:
-            del request.headers[name]
-    if authorization:
-        kept = without_helicone_key(authorization)
-        if kept is None:
-            del request.headers["authorization"]
-        elif kept != authorization:
-            request.headers["authorization"] = kept
-    return bool(ours)
-
-
-def _length(request: http.Request) -> int | None:
-    length: str = request.headers.get("content-length", "")
-    return int(length) if length.isdecimal() else None
-
-
-def _is_signed(request: http.Request) -> bool:
-    """Tell whether the body may not be changed, because it is signed (AWS SigV4)."""
-    authorization: str = request.headers.get("authorization", "")
-    return authorization.startswith("AWS4-HMAC-SHA256")
-
-
-def _is_plain_event_stream(response: http.Response) -> bool:
-    kind: str = response.headers.get("content-type", "").lower()
-    encoding: str = response.headers.get("content-encoding", "identity").lower()
-    return kind.startswith("text/event-stream") and encoding == "identity"
-
-
-def _without_length(response: http.Response) -> None:
-    """A body that gets shorter on its way cannot keep its stated length."""
-    if response.headers.pop("content-length", None) is not None and response.is_http11:
-        response.headers["transfer-encoding"] = "chunked"

@@ -119,8 +119,8 @@ async def by_model(router: Router, flow: http.HTTPFlow, to_route: ToRoute) -> No
 async def _send(router: Router, flow: http.HTTPFlow, to_route: ToRoute, original: Original) -> None:
     document = await original.document()
     asked = document.get("model") if isinstance(document, dict) else None
-    home, routing = to_route.home, await router.routing()
-    if home is not None and not (isinstance(asked, str) and routing.leaves(home, asked)):
+    home = to_route.home
+    if home is not None and not (isinstance(asked, str) and await _leaves(router, home, asked)):
         origin = router.hosts.origin(home)
         if origin is not None:
             go_to(flow.request, origin, origin.base_path + to_route.path)
@@ -129,6 +129,7 @@ async def _send(router: Router, flow: http.HTTPFlow, to_route: ToRoute, original
         return
     if not isinstance(asked, str) or not asked:
         raise Refused("invalid_request_error", "the request names no model: `model` is missing")
+    routing = await router.routing()
     listed = model_list(asked, routing.names_of_providers())
     primary, fallback = listed or (FallbackTarget(model=asked), None)
     chain = [primary, *(fallback.targets if fallback else ())]
@@ -145,6 +146,10 @@ async def _send(router: Router, flow: http.HTTPFlow, to_route: ToRoute, original
     if key is not None:
         give_key(flow.request, route.entry, route.dialect, key)
     flow.metadata[_DECISION] = decision
+
+
+async def _leaves(router: Router, home: ProviderEntry, model: str) -> bool:
+    return not router.stays(home, model) and (await router.routing()).leaves(home, model)
 
 
 async def _first_possible(

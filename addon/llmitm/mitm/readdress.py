@@ -16,6 +16,7 @@ from mitmproxy import http
 
 from llmitm.calls import Json
 from llmitm.keys import is_placeholder, key_header, keys_sent
+from llmitm.mitm import heads
 from llmitm.mitm.refusals import Refused
 from llmitm.mitm.router import Router
 from llmitm.mitm.translating import forget, translate
@@ -53,8 +54,7 @@ class Original:
     @property
     def is_signed(self) -> bool:
         """Whether nothing of it may be changed (AWS SigV4)."""
-        authorization: str = self.headers.get("authorization", "")
-        return authorization.startswith("AWS4-HMAC-SHA256")
+        return heads.is_signed(self.headers)
 
     @property
     def keys(self) -> Sequence[str]:

@@ -39,7 +39,7 @@ from mitmproxy.proxy.layers.http._events import (
     ResponseTrailers,
 )
 
-from llmitm.mitm.flights import COURSE, PACING, PAUSE
+from llmitm.mitm.flights import COURSE, CUT, PACING, PAUSE
 
 _numbers = count(-1, -1)
 """Stream ids of attempts after the first; mitmproxy's own are positive."""
@@ -203,6 +203,16 @@ class AttemptingStream(HttpStream):
         if self._held:
             yield from self._renumbered(self._release())
         yield from self._renumbered(super()._handle_event(event))
+
+    def state_stream_response_body(
+        self, event: ResponseData | ResponseTrailers | ResponseEndOfMessage
+    ) -> CommandGenerator[None]:
+        """Pass a stream on; end it where it has been cut, and have the provider stop."""
+        yield from super().state_stream_response_body(event)
+        if isinstance(event, ResponseData) and self.flow.metadata.pop(CUT, False):
+            given_up = RequestProtocolError(self._upstream_id, "stream cut", ErrorCode.CANCEL)
+            yield SendHttp(given_up, self.context.server)
+            yield from super().state_stream_response_body(ResponseEndOfMessage(self.stream_id))
 
     # Attempts.
 

@@ -8,8 +8,8 @@ import os
 from collections.abc import Callable, Mapping
 
 from llmitm.keys import Keys, KeySource
-from llmitm.policy.routing import Models, Routing
-from llmitm.providers.hosts import HostTable
+from llmitm.policy.routing import Models, Routing, instead_of, makes
+from llmitm.providers.hosts import HostTable, ProviderEntry
 from llmitm.served import ServedModels
 from llmitm.settings import GatewaySettings
 from llmitm_pricing import PriceFileError
@@ -36,6 +36,10 @@ class Router:
         self._models = models
         self._routing: Routing | None = None
         self._making: asyncio.Task[Routing] | None = None
+
+    def stays(self, home: ProviderEntry, model: str) -> bool:
+        """Tell whether a call is surely for the provider that its client named; no table has to be read for it."""
+        return makes(home, model) and "," not in model and instead_of(model, self._own) == model
 
     async def routing(self) -> Routing:
         """Return the routing."""

@@ -18,7 +18,15 @@ from llmitm.translate import ResponseTranslator, Translated, Translation, Untran
 from llmitm.wire.encodings import ContentDecoder
 
 _TRANSLATED = "llmitm_translated"
-_KEPT_HEADERS = ("helicone-", "x-ratelimit-", "anthropic-ratelimit-", "retry-after", "x-request-id")
+_KEPT_HEADERS = (
+    "helicone-",
+    "x-ratelimit-",
+    "anthropic-ratelimit-",
+    "retry-after",
+    "x-request-id",
+    "x-should-retry",
+    "x-llmitm-",
+)
 """What of the provider's and our own headers a client can read whatever it speaks."""
 
 type _Tap = Callable[[bytes], Iterable[bytes] | bytes]

@@ -69,6 +69,7 @@ _HEADERS = (
     _Header("Helicone-RateLimit-Policy", "rate_limit", values.rate_limit),
     _Header("Helicone-OpenAI-Api-Base", "target_url", values.origin),
     _Header("Helicone-Target-URL", "target_url", values.origin),
+    _Header("X-llmitm-Priority", "priority", values.priority),
     _Header("Helicone-Stream-Usage", "stream_usage", values.boolean),
 )
 """In order: where two set one switch, the later goes before the earlier."""

@@ -106,6 +106,8 @@ class Directives:
     rate_limit: RateLimitDirective | None = None
     target_url: str | None = None
     """Origin that the gateway sends the call to."""
+    priority: int = 0
+    """Of calls that wait for their turn the higher go first."""
     stream_usage: bool = False
     """Whether the usage that was asked for stays in the client's stream."""
     notes: tuple[str, ...] = ()

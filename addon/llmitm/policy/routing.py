@@ -153,7 +153,7 @@ class Routing:
         """Tell whether a provider may serve a model: it is known to, or its models are not known."""
         if _refuses(entry, model):
             return False
-        if _makes(entry, model) or self._models.knows(entry.name, self._spelled(entry, model)):
+        if makes(entry, model) or self._models.knows(entry.name, self._spelled(entry, model)):
             return True
         return not self._models.names(entry.name)
 
@@ -198,10 +198,7 @@ class Routing:
 
     def instead_of(self, model: str) -> str:
         """Return what is asked for instead of a model, by the user's own settings."""
-        for pattern, target in self._own.items():
-            if fnmatchcase(model.lower(), pattern.lower()):
-                return target
-        return model
+        return instead_of(model, self._own)
 
     def pinned(self, model: str) -> tuple[ProviderEntry | None, str]:
         """Return the provider that a name pins, and the name without it."""
@@ -228,7 +225,7 @@ class Routing:
         return found
 
     def _find_serving(self, model: str) -> Sequence[ProviderEntry]:
-        makers = [entry for entry in self._routed if _makes(entry, model)]
+        makers = [entry for entry in self._routed if makes(entry, model)]
         others = [
             entry
             for entry in self._routed
@@ -254,7 +251,7 @@ class Routing:
 
         Helicone says `claude-4.5-sonnet`, OpenRouter `claude-sonnet-4.5`, Anthropic `claude-sonnet-4-5`.
         """
-        if not model.startswith("claude-") or not _makes(entry, model):
+        if not model.startswith("claude-") or not makes(entry, model):
             return model
         names = [model, model.replace(".", "-")]
         if match := _CLAUDE.fullmatch(model):
@@ -262,6 +259,14 @@ class Routing:
             names.append("-".join(filter(None, ("claude", family, major, minor))) + rest)
         names.append(f"{model}-0")
         return next((name for name in names if self._models.knows(entry.name, name)), names[-2])
+
+
+def instead_of(model: str, own: Mapping[str, str]) -> str:
+    """Return what is asked for instead of a model; the first pattern that fits holds."""
+    for pattern, target in own.items():
+        if fnmatchcase(model.lower(), pattern.lower()):
+            return target
+    return model
 
 
 def asked_for(path: str) -> Endpoint | None:
@@ -301,7 +306,8 @@ def _why_not(entry: ProviderEntry, client: str) -> str:
     return f"{entry.name} has nothing like {client}"
 
 
-def _makes(entry: ProviderEntry, model: str) -> bool:
+def makes(entry: ProviderEntry, model: str) -> bool:
+    """Tell whether a model is a provider's own, by its name alone."""
     return any(_fits(model, pattern) for pattern in entry.makes) and not _refuses(entry, model)
 
 

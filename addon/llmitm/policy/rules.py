@@ -5,28 +5,14 @@ Headers of the call go before rules, rules before defaults, a later rule before 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from fnmatch import translate
-from typing import Annotated, Protocol
+from typing import Protocol
 
-from pydantic import AfterValidator, BeforeValidator
-
-from llmitm.calls import Headers, Json
+from llmitm.calls import Headers
 from llmitm.policy import asked
 from llmitm.policy.directives import NOTHING, Directives
+from llmitm.policy.patterns import ByProperty, Patterns, matcher
 from llmitm.policy.switches import Layer, Switches, directives, layer, merged
-
-
-def _patterns(value: Json) -> tuple[str, ...]:
-    """Read one pattern or several."""
-    found = (value,) if isinstance(value, str) else value
-    if isinstance(found, tuple) and found and all(isinstance(e, str) and e for e in found):
-        return found
-    raise ValueError('a pattern such as "gpt-*", or a list of them')
-
-
-_Patterns = Annotated[tuple[str, ...], BeforeValidator(_patterns)]
 
 
 class Facts(Protocol):
@@ -57,21 +43,15 @@ class Facts(Protocol):
         """By name, as they were spelt."""
 
 
-def _without_case(value: Mapping[str, _Patterns]) -> Mapping[str, _Patterns]:
-    if len({name.lower() for name in value}) < len(value):
-        raise ValueError("each property once; names are compared without case")
-    return value
-
-
 class Rule(Switches):
     """Switches, and which calls they are for: all patterns that are given have to match."""
 
-    provider: _Patterns | None = None
-    model: _Patterns | None = None
-    path: _Patterns | None = None
-    user: _Patterns | None = None
-    client: _Patterns | None = None
-    property: Annotated[dict[str, _Patterns], AfterValidator(_without_case)] | None = None
+    provider: Patterns | None = None
+    model: Patterns | None = None
+    path: Patterns | None = None
+    user: Patterns | None = None
+    client: Patterns | None = None
+    property: ByProperty | None = None
 
 
 type _Matcher = Callable[[Facts], bool]
@@ -117,27 +97,17 @@ NO_RULES = Rules(Switches(), (), ())
 def _matchers(rule: Rule) -> Iterator[_Matcher]:
     """Return the tests of a rule, those first for which the body need not be read."""
     if rule.provider is not None:
-        yield _matcher(rule.provider, lambda facts: facts.provider)
+        yield matcher(rule.provider, lambda facts: facts.provider)
     if rule.path is not None:
-        yield _matcher(rule.path, lambda facts: facts.path)
+        yield matcher(rule.path, lambda facts: facts.path)
     if rule.client is not None:
-        yield _matcher(rule.client, lambda facts: facts.client)
+        yield matcher(rule.client, lambda facts: facts.client)
     if rule.model is not None:
-        yield _matcher(rule.model, lambda facts: facts.model)
+        yield matcher(rule.model, lambda facts: facts.model)
     if rule.user is not None:
-        yield _matcher(rule.user, lambda facts: facts.user)
+        yield matcher(rule.user, lambda facts: facts.user)
     for name, patterns in (rule.property or {}).items():
-        yield _matcher(patterns, _property(name.lower()))
-
-
-def _matcher(patterns: _Patterns, value: Callable[[Facts], str | None]) -> _Matcher:
-    whole = re.compile("|".join(map(translate, patterns)), re.IGNORECASE)
-
-    def matches(facts: Facts) -> bool:
-        found = value(facts)
-        return found is not None and whole.match(found) is not None
-
-    return matches
+        yield matcher(patterns, _property(name.lower()))
 
 
 def _property(name: str) -> Callable[[Facts], str | None]:

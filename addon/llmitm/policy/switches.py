@@ -99,6 +99,8 @@ class Switches(BaseModel):
         Annotated[str, BeforeValidator(lambda value: values.origin(_text(value)))] | None
     ) = None
     """Origin that the gateway sends calls to."""
+    priority: Annotated[int, BeforeValidator(values.priority)] | None = None
+    """Of calls that wait for their turn the higher go first."""
     stream_usage: bool | None = None
     """Leave the usage that was asked for in the client's stream."""
 
@@ -145,6 +147,7 @@ def directives(
         fallback=_fallback(switches, providers),
         rate_limit=switches.rate_limit,
         target_url=switches.target_url,
+        priority=_or(switches.priority, 0),
         stream_usage=bool(switches.stream_usage),
         notes=tuple(notes),
     )

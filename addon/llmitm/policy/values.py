@@ -21,6 +21,9 @@ MOST_RETRIES = 20
 LARGEST_FACTOR = 10.0
 LONGEST_WAIT = 3_600.0
 """Seconds; of a single wait and of all of them."""
+MOST_URGENT = 100
+_PRIORITIES = {"high": 10, "normal": 0, "low": -10}
+_WHOLE = re.compile(r"[+-]?[0-9]{1,3}")
 _SHORTEST_WINDOW = 60
 _LONGEST_WINDOW = 31_536_000
 _LARGEST_QUOTA = Decimal(10**12)
@@ -80,6 +83,16 @@ def seconds(value: Json, longest: float) -> float:
             f'seconds, or a number with ms, s, m, h, d or w such as "90s", up to {longest / _UNITS[unit]:g}{unit}'
         )
     return found
+
+
+def priority(value: Json) -> int:
+    """Read how urgent a call is: a whole number, or `high`, `normal`, `low`."""
+    text = str(value).strip().lower()
+    if text in _PRIORITIES:
+        return _PRIORITIES[text]
+    if not isinstance(value, bool) and _WHOLE.fullmatch(text) and abs(int(text)) <= MOST_URGENT:
+        return int(text)
+    raise ValueError(f"high, normal, low, or a whole number from -{MOST_URGENT} to {MOST_URGENT}")
 
 
 def names(text: str) -> tuple[str, ...]:

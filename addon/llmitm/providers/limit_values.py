@@ -23,6 +23,14 @@ _LAST = 1e10
 """The year 2286. What resets later is not a time, and no wait is this long."""
 _NO_LIMIT = 2**62
 """Hugging Face writes 2^63 where there is none."""
+_LENGTHS = {
+    "second": 1,
+    "minute": 60,
+    "hour": 3_600,
+    "day": 86_400,
+    "week": 604_800,
+    "month": 2_592_000,
+}
 _PERIODS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
 
@@ -98,6 +106,15 @@ def period(seconds: Json) -> str | None:
         return None
     size, unit = next((size, unit) for size, unit in _PERIODS if length % size == 0)
     return several(length // size, unit)
+
+
+def seconds_of(span: str | None) -> float | None:
+    """Return the seconds of a period such as `minute` or `5 hours`; None where it is none."""
+    amount, _, unit = (span or "").rpartition(" ")
+    size = _LENGTHS.get(unit.removesuffix("s"))
+    if size is None or (amount and not amount.isdecimal()):
+        return None
+    return float(int(amount or 1) * size)
 
 
 def several(amount: int, unit: str) -> str:

@@ -14,7 +14,7 @@ from llmitm.basis import Basis
 from llmitm.errors import LlmitmError
 from llmitm.policy.alert_conditions import Condition
 from llmitm.policy.alerting import Measured
-from llmitm.store import alert_measures, facts, filters, priced, sums
+from llmitm.store import alert_measures, facts, filters, limits, priced, retries, sums
 from llmitm.store.database import open_readable
 from llmitm.store.filters import Filter
 from llmitm.store.priced import Bases
@@ -194,6 +194,21 @@ class Reader:
                 max(seen_at) AS seen_at, status
             FROM rate_limits GROUP BY provider, api_key, model, name, period ORDER BY provider, model, name, period"""
         return _records(self._connection.execute(query))
+
+    def limits(self, wanted: Filter, now: float) -> list[Record]:
+        """Return what is known of each limit at a time, with how long it lasts at the present rate of use."""
+        limits.require_waits(self._connection)
+        return limits.latest(self._connection, wanted, now)
+
+    def throttling(self, wanted: Filter, by: Sequence[str], *, utc: bool = False) -> list[Record]:
+        """Return refusals for a rate limit and waits, by some dimensions."""
+        limits.require_waits(self._connection)
+        return _records(limits.throttling(self._connection, wanted, by, utc=utc))
+
+    def retries(self, wanted: Filter, by: Sequence[str], *, utc: bool = False) -> list[Record]:
+        """Return what was tried again, by whom, and what came of it, by some dimensions."""
+        limits.require_waits(self._connection)
+        return _records(retries.by(self._connection, wanted, by, utc=utc))
 
     def losses(self) -> dict[str, int]:
         """Return what the log lacks, by reason."""

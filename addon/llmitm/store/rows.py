@@ -92,6 +92,7 @@ def row(call: Finished) -> Row:
         "socket_id": exchange.turn.socket_id if exchange.turn else None,
         "attempts": len(call.attempts) + 1,
         "retried_ms": _ms(exchange.retried_ms),
+        "queued_ms": _ms(exchange.queued_ms),
         "provider_requested": exchange.asked_provider,
         "fallback_index": exchange.fallback_index,
         "cache": exchange.cache.state if exchange.cache else None,

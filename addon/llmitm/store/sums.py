@@ -16,7 +16,13 @@ from llmitm.store.filters import Filter, Values, milliseconds
 from llmitm.store.rollups import DAY_MS, DIMENSIONS, HOUR_MS
 from llmitm.store.views import SUMS
 
-_PERIODS = {"hour": "%Y-%m-%d %H:00", "day": "%Y-%m-%d", "month": "%Y-%m"}
+_MINUTE = "minute"
+_PERIODS = {
+    _MINUTE: "%Y-%m-%d %H:%M",
+    "hour": "%Y-%m-%d %H:00",
+    "day": "%Y-%m-%d",
+    "month": "%Y-%m",
+}
 _COLUMNS = {
     "provider": "calls.provider",
     "model": "coalesce(calls.model, '')",
@@ -93,10 +99,7 @@ def sums(
     connection: sqlite3.Connection, wanted: Filter, by: Sequence[str], *, utc: bool
 ) -> list[Sums]:
     """Return sums by some dimensions, the dearest first. Raises `LlmitmError` for an unknown dimension."""
-    for dimension in by:
-        if dimension not in KNOWN[:-1] and not dimension.startswith(_PROPERTY):
-            raise LlmitmError(f"{dimension!r} is unknown; allowed are {', '.join(KNOWN)}")
-    by = [_FACTS.get(dimension, dimension) for dimension in by]
+    by = dimensions(by)
     zone = "" if utc else ", 'localtime'"
     arms = list(_arms(connection, wanted, by, zone))
     names = [f"by{number}" for number in range(len(by))]
@@ -109,6 +112,24 @@ def sums(
     )
     rows = connection.execute(query, [value for _, values in arms for value in values])
     return [Sums(tuple(map(str, row[: len(by)])), *row[len(by) :]) for row in rows]
+
+
+def dimensions(by: Sequence[str]) -> list[str]:
+    """Return dimensions by their full names. Raises `LlmitmError` for an unknown one."""
+    for dimension in by:
+        if dimension not in KNOWN[:-1] and not dimension.startswith(_PROPERTY):
+            raise LlmitmError(f"{dimension!r} is unknown; allowed are {', '.join(KNOWN)}")
+    return [_FACTS.get(dimension, dimension) for dimension in by]
+
+
+def column(dimension: str, zone: str, time: str = "calls.started_at") -> _Query:
+    """Return SQL for what a call has of a dimension, and the values of its marks."""
+    if dimension in _PERIODS:
+        return f"strftime('{_PERIODS[dimension]}', {time} / 1000, 'unixepoch'{zone})", []
+    if dimension in _COLUMNS:
+        return _COLUMNS[dimension], []
+    name = dimension.removeprefix(_PROPERTY)
+    return "(SELECT value FROM properties WHERE call_key = calls.key AND name = ?)", [name]
 
 
 def where(connection: sqlite3.Connection, wanted: Filter) -> tuple[str, Values]:
@@ -136,19 +157,15 @@ def groups(by: Sequence[str], zone: str = "") -> tuple[list[str], Values, list[s
     conditions: list[str] = []
     needed: Values = []
     for dimension in by:
-        name = _FACTS.get(dimension, dimension)
-        if name in _PERIODS:
-            columns.append(f"strftime('{_PERIODS[name]}', started_at / 1000, 'unixepoch'{zone})")
-        elif name in _COLUMNS:
-            columns.append(_COLUMNS[name])
-        else:
-            columns.append("(SELECT value FROM properties WHERE call_key = calls.key AND name = ?)")
-            own.append(name.removeprefix(_PROPERTY))
+        selected, marked = column(_FACTS.get(dimension, dimension), zone, "started_at")
+        columns.append(selected)
+        own += marked
+        if marked:
             # As in the roll-ups: a call without the property is not among them.
             conditions.append(
                 "EXISTS (SELECT 1 FROM properties AS p WHERE p.call_key = calls.key AND p.name = ?)"
             )
-            needed += own[-1:]
+            needed += marked
     return columns, own, conditions, needed
 
 
@@ -177,6 +194,8 @@ def _rollup(wanted: Filter, by: Sequence[str], zone: str) -> _Rollup | None:
     """Return the roll-up that knows all that is asked for, None where none does."""
     rest = replace(wanted, since=None, until=None, provider=None, model=None)
     inner = {name for name in by if name not in ("provider", "model")}
+    if _MINUTE in inner:
+        return None
     if rest == Filter() and inner <= _PERIODS.keys():
         return _Rollup(HOUR_MS)
     filtered = _dimension(rest)

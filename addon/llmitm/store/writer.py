@@ -72,6 +72,8 @@ class Writer:
             _rate_limits(connection, batch)
             if losses:
                 _losses(connection, losses)
+        for number, call in enumerate(counted, 1):
+            call.key = key + number
         return counted
 
     def tidy(self) -> bool:

@@ -1,0 +1,70 @@
+"""Streams that are cut where their budget ends: what they cost as they go on, and whether there is more for them."""
+
+from __future__ import annotations
+
+import asyncio
+
+from mitmproxy import http
+
+from llmitm import budgeting
+from llmitm.budgeting import Meter
+from llmitm.calls import Prompt
+from llmitm.mitm.cutting import CutTee
+from llmitm.mitm.flights import Flight
+from llmitm.policy.cutting import StreamCut, can_be_cut
+from llmitm.store.ledger import Busy, Ledger
+from llmitm_pricing import PriceTable
+
+
+class Reserve:
+    """What is reserved for a stream, which may become more."""
+
+    def __init__(self, ledger: Ledger, call_id: str, amount: int, meter: Meter) -> None:
+        self._ledger = ledger
+        self._call_id = call_id
+        self._amount = amount
+        self._meter = meter
+
+    def may_go_on(self, tokens: int) -> bool:
+        """Tell whether a stream that has made so many tokens may go on."""
+        cost = self._meter.cost(tokens)
+        if cost <= self._amount:
+            return True
+        try:
+            for amount in (cost + cost // 4, cost):
+                if self._ledger.extend(self._call_id, amount):
+                    self._amount = amount
+                    return True
+        except Busy:
+            return True  # it is asked again with the next piece
+        return False
+
+
+async def meter(
+    flow: http.HTTPFlow, flight: Flight, prompt: Prompt, table: PriceTable
+) -> Meter | None:
+    """Return what a stream costs that can be cut; None for any other call."""
+    endpoint = flight.endpoint
+    if not (prompt.streaming or endpoint.streams) or not can_be_cut(endpoint.dialect):
+        return None
+    flow.request.headers["accept-encoding"] = "identity"  # what is compressed cannot be cut
+    return await asyncio.to_thread(budgeting.meter, flight.exchange, endpoint, prompt, table)
+
+
+def watch(flow: http.HTTPFlow, flight: Flight, reserve: Reserve) -> None:
+    """Put what cuts it behind the tap on a stream."""
+    response, dialect = flow.response, flight.endpoint.dialect
+    assert response is not None
+    kind: str = response.headers.get("content-type", "")
+    if dialect is None or "event-stream" not in kind.lower():
+        return
+    if not callable(response.stream) or "content-encoding" in response.headers:
+        return
+
+    def on_cut(tokens: int) -> None:
+        flight.exchange.notes.append(f"cut after about {tokens} tokens: its budget is used up")
+
+    cut = StreamCut(dialect, budgeting.text_tokens, reserve.may_go_on)
+    response.stream = CutTee(flow, response.stream, cut, on_cut)
+    if response.headers.pop("content-length", None) is not None and response.is_http11:
+        response.headers["transfer-encoding"] = "chunked"
