@@ -101,7 +101,7 @@ def test_what_stays_is_as_if_the_rest_had_never_been(
         ):
             tidied(log)
             tidied(rest)
-            kept, expected = content(log.connection), content(rest.db.conn)
+            kept, expected = content(log.db.conn), content(rest.db.conn)
             if only_bodies:
                 exchanges = kept["exchanges"]
                 gone = [(each.exchange.id, None, None) for each in calls[:removed]]
@@ -111,7 +111,7 @@ def test_what_stays_is_as_if_the_rest_had_never_been(
             # What is written afterwards does not hang on anything that is gone.
             again = replace(calls[0].exchange, id="again")
             log.write([replace(calls[0], exchange=again)])
-            assert log.connection.execute(BODY, ("again",)).fetchone() == (calls[0].request_text,)
+            assert log.db.conn.execute(BODY, ("again",)).fetchone() == (calls[0].request_text,)
 
 
 def test_another_process_takes_away(tmp_path: Path) -> None:
@@ -123,27 +123,25 @@ def test_another_process_takes_away(tmp_path: Path) -> None:
     ):
         tidied(other)
         log.write([second])
-        assert log.connection.execute(BODY, (first.exchange.id,)).fetchone() is None
-        assert log.connection.execute(BODY, (second.exchange.id,)).fetchone() == (
-            second.request_text,
-        )
+        assert log.db.conn.execute(BODY, (first.exchange.id,)).fetchone() is None
+        assert log.db.conn.execute(BODY, (second.exchange.id,)).fetchone() == (second.request_text,)
 
 
 def test_sums_outlive_calls(tmp_path: Path) -> None:
     with closing(written(tmp_path / "llmitm.db", agent_session(5), Retention(keep_days=1))) as log:
         sums = "SELECT * FROM daily"
-        before = log.connection.execute(sums).fetchall()
+        before = log.db.conn.execute(sums).fetchall()
         tidied(log)
-        assert log.connection.execute("SELECT count(*) FROM calls").fetchone() == (0,)
-        assert log.connection.execute("SELECT count(*) FROM parts").fetchone() == (0,)
-        assert log.connection.execute(sums).fetchall() == before != []
+        assert log.db.conn.execute("SELECT count(*) FROM calls").fetchone() == (0,)
+        assert log.db.conn.execute("SELECT count(*) FROM parts").fetchone() == (0,)
+        assert log.db.conn.execute(sums).fetchall() == before != []
 
 
 def test_properties_go_with_their_call(tmp_path: Path) -> None:
     tagged = identified(chat("hello", at=days_ago(2)), properties={"project": "x"})
     with closing(written(tmp_path / "llmitm.db", [tagged], Retention(keep_days=1))) as log:
         tidied(log)
-        assert log.connection.execute("SELECT count(*) FROM properties").fetchone() == (0,)
+        assert log.db.conn.execute("SELECT count(*) FROM properties").fetchone() == (0,)
 
 
 def test_a_file_that_is_too_large_loses_its_oldest_bodies(tmp_path: Path) -> None:
@@ -151,18 +149,18 @@ def test_a_file_that_is_too_large_loses_its_oldest_bodies(tmp_path: Path) -> Non
     path = tmp_path / "llmitm.db"
     with closing(Writer(path, Retention(max_size_mb=10))) as log:
         log.write(calls)
-        log.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        log.db.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         assert path.stat().st_size > 13 * MB
         tidied(log)
-        log.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        log.db.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         assert path.stat().st_size <= 10 * MB
-        kept = log.connection.execute(
+        kept = log.db.conn.execute(
             "SELECT request_body FROM exchanges WHERE request_body IS NOT NULL ORDER BY id DESC"
         ).fetchall()
         assert len(kept) > 50
         newest_first = [each.request_text for each in reversed(calls)]
         assert [body for (body,) in kept] == newest_first[: len(kept)]
-        assert log.connection.execute("SELECT count(*) FROM calls").fetchone() == (500,)
+        assert log.db.conn.execute("SELECT count(*) FROM calls").fetchone() == (500,)
 
 
 def test_a_step_is_bounded(tmp_path: Path) -> None:
@@ -172,9 +170,9 @@ def test_a_step_is_bounded(tmp_path: Path) -> None:
         changes = []
         more = True
         while more:
-            before = log.connection.total_changes
+            before = log.db.conn.total_changes
             more = log.tidy()
-            changes.append(log.connection.total_changes - before)
+            changes.append(log.db.conn.total_changes - before)
         assert len(changes) > 4
         assert max(changes) < 10_000
 

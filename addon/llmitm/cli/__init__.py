@@ -19,9 +19,14 @@ _VERBS = {
         *("limits", "retries", "dashboard", "explain"),
     ),
     "control": ("price", "budget", "alert"),
-    "keep": ("db", "cache", "ca", "doctor", "encodings", "statusline", "completions"),
+    "keep": (
+        *("db", "export", "import", "cache", "ca"),
+        *("doctor", "encodings", "statusline", "completions"),
+    ),
 }
 """Each verb is a module of this package that has `register`."""
+_MODULES = {"import": "import_"}
+"""Verbs that are no names in Python."""
 
 _EXIT_CODES = {SettingsError: 2, ProxyError: 3}
 
@@ -87,7 +92,7 @@ def make_parser(only: str | None = None) -> argparse.ArgumentParser:
         for verb in verbs:
             if known and verb != only:
                 continue
-            importlib.import_module(f"{__name__}.{verb}").register(subparsers)
+            importlib.import_module(f"{__name__}.{_MODULES.get(verb, verb)}").register(subparsers)
             parser.groups[group].append((verb, _help(subparsers, verb)))
             made = subparsers.choices[verb]
             made.formatter_class = argparse.RawDescriptionHelpFormatter

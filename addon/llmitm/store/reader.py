@@ -123,6 +123,28 @@ class Reader:
         ).fetchone()
         return (row[0], row[1]) if row else (None, None)
 
+    def logged(self, wanted: Filter, most: int | None = None, *, bodies: bool = True) -> Logged:
+        """Return the calls that fit, the latest `most` of them, each with its properties and bodies."""
+        keys = priced.keys(self._connection, wanted)
+        if most is not None:
+            keys = keys[max(len(keys) - most, 0) :]
+        return Logged(self, keys, bodies)
+
+    def conversation(self, name: str, *, bodies: bool = True) -> Logged:
+        """Return the calls of a conversation, named as `call` takes the name of any of them."""
+        query = "SELECT key FROM calls WHERE thread_key = ? ORDER BY key"
+        rows = self._connection.execute(query, (self.call(name)["thread_key"],))
+        return Logged(self, [key for (key,) in rows], bodies)
+
+    def _whole(self, key: int, bodies: bool) -> Record | None:
+        try:
+            record = {**self._record(key), "properties": self.properties(key)}
+        except LookupError:
+            return None
+        if bodies:
+            record["request_body"], record["response_body"] = self.bodies(record["id"])
+        return record
+
     def properties(self, key: int) -> dict[str, str]:
         """Return the properties of a call."""
         query = "SELECT name, value FROM properties WHERE call_key = ? ORDER BY name"
@@ -226,6 +248,20 @@ class Reader:
         query = "SELECT DISTINCT provider, model FROM hours ORDER BY provider, model"
         return self._connection.execute(query).fetchall()
 
+    def totals(self) -> list[Sums]:
+        """Return the sums of all that was ever logged, by provider and model."""
+        amounts = ", ".join(f"sum({name})" for name in SUMS)
+        query = f"SELECT provider, model, {amounts} FROM hours GROUP BY provider, model"
+        return [
+            Sums((provider, model), *counts)
+            for provider, model, *counts in self._connection.execute(query)
+        ]
+
+    def latencies(self, after: int) -> Iterator[tuple[int, str, str | None, int | None]]:
+        """Yield key, provider, model and latency (ms) of the calls that ended after one, by its key."""
+        query = "SELECT key, provider, model, latency_ms FROM calls WHERE key > ? ORDER BY key"
+        yield from self._connection.execute(query, (after,))
+
     def rate_limits(self) -> list[Record]:
         """Return the latest word of each limit."""
         query = """SELECT provider, api_key, model, name, period, "limit", remaining, lowest, resets_at,
@@ -264,11 +300,29 @@ class Reader:
         return _records(self._connection.execute(sql))
 
     def _record(self, key: int) -> Record:
-        (record,) = _records(self._connection.execute(_RECORD, (key,)))
+        record = _records(self._connection.execute(_RECORD, (key,)))[0]
         for name in _JSON:
             if name in record:
                 record[name] = json.loads(record[name]) if record[name] else None
         return record
+
+
+class Logged:
+    """Calls in the order in which they ended, read one by one as they are asked for."""
+
+    def __init__(self, reader: Reader, keys: Sequence[int], bodies: bool) -> None:
+        self._reader = reader
+        self._keys = keys
+        self._bodies = bodies
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __iter__(self) -> Iterator[Record]:
+        for key in self._keys:
+            record = self._reader._whole(key, self._bodies)
+            if record is not None:  # else it was removed since its key was read
+                yield record
 
 
 def _records(cursor: sqlite3.Cursor) -> list[Record]:
