@@ -10,7 +10,7 @@ import pytest
 
 from exports.logs import records, write
 from harness import ROOT
-from llmitm.cli import _parser
+from llmitm.cli import make_parser
 from llmitm.cli.export import _FORMS
 from llmitm.exports.otlp import names
 from llmitm.exports.prometheus import Metrics
@@ -34,7 +34,7 @@ def test_there_are_commands() -> None:
 
 @pytest.mark.parametrize("command", _COMMANDS)
 def test_a_command_is_understood(command: str) -> None:
-    _parser().parse_args(shlex.split(command)[1:])
+    make_parser().parse_args(shlex.split(command)[1:])
 
 
 def test_every_form_is_told() -> None:
