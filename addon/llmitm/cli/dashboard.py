@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import signal
 import sys
 
@@ -11,6 +12,8 @@ from llmitm.cli.options import add_port
 from llmitm.errors import LlmitmError
 
 PORT = 8090
+_NICE = 5
+"""Where a machine has too much to do, calls go before charts."""
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -41,6 +44,8 @@ async def _serve(arguments: argparse.Namespace) -> int:
     from llmitm.home import home
 
     place = home()
+    if hasattr(os, "nice"):
+        os.nice(_NICE)
     try:
         dashboard, server = await serve(
             place,

@@ -7,7 +7,7 @@ import logging
 import re
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -38,6 +38,7 @@ _LONGEST_SECONDS = 10
 _INSTRUCTIONS = 20_000
 """Of SQLite's, between two looks at the clock."""
 _THREADS = 4
+_FRESH_SECONDS = 0.8
 _THEMES = ("auto", "light", "dark")
 _FORM_BYTES = 1_000_000
 _QUESTIONS = ("SELECT", "WITH")
@@ -56,6 +57,21 @@ class Dashboard:
     threads: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(_THREADS, "dashboard")
     )
+
+    _pages: dict[Hashable, tuple[float, str]] = field(default_factory=dict)
+
+    def kept(self, what: Hashable) -> str | None:
+        """Return a page that was made a moment ago: windows that refresh at once need it made once."""
+        made_at, page = self._pages.get(what, (0.0, ""))
+        return page if time.monotonic() - made_at < _FRESH_SECONDS else None
+
+    def keep(self, what: Hashable, page: str) -> None:
+        """Keep a page for a moment."""
+        now = time.monotonic()
+        self._pages = {
+            key: each for key, each in self._pages.items() if now - each[0] < _FRESH_SECONDS
+        }
+        self._pages[what] = (now, page)
 
     @property
     def url(self) -> str:
@@ -106,6 +122,10 @@ class Handler(web.RequestHandler):
         # Cookies are the same for all ports of a host: two dashboards must not log each other out.
         return f"llmitm_{self.dashboard.port}"
 
+    @property
+    def _xsrf_cookie(self) -> str:
+        return f"llmitm_xsrf_{self.dashboard.port}"
+
     def _refuse(self, status: int, why: str) -> None:
         self.set_status(status)
         self.finish(render("refused.html", {"status": status, "why": why}))
@@ -150,6 +170,10 @@ class PageHandler(Handler):
             return
         if view is None:
             return
+        shared = (self.request.uri, self.theme, self.get_cookie(self._xsrf_cookie))
+        if "X-Refresh" in self.request.headers and (kept := self.dashboard.kept(shared)):
+            self.finish(kept)
+            return
         answer = _Answer(view, how, self._frame(page, view.question))
         await asyncio.get_running_loop().run_in_executor(self.dashboard.threads, answer.make)
         if answer.goes_to is not None:
@@ -157,6 +181,7 @@ class PageHandler(Handler):
         elif answer.page is None:
             self._show_problem(page, answer.status, answer.problem, view.question)
         else:
+            self.dashboard.keep(shared, answer.page)
             self.finish(answer.page)
 
     def _view(self, page: Page, rest: list[str]) -> View | None:

@@ -123,7 +123,8 @@ def chart(view: View, found: Cube, what: What, title: str) -> Markup:
     ]
     if len(names) > len(kept):
         series.append(Series(_REST, "c-rest", amounts["", _REST]))
-    return stacks(title, _slots(view, found), series, _shown(what))
+    axis = usd_of_axis if what == "cost" else None
+    return stacks(title, _slots(view, found), series, _shown(what), axis=axis)
 
 
 def _colours(found: Cube, kept: Sequence[tuple[str, str]]) -> list[str]:
@@ -148,3 +149,8 @@ def _shown(what: What) -> Callable[[float], str]:
     if what == "cost":
         return lambda amount: money(round(amount))
     return lambda amount: count(round(amount))
+
+
+def usd_of_axis(nanousd: float) -> str:
+    """Return a round amount without digits that say nothing."""
+    return f"${nanousd / 1e9:,.10f}".rstrip("0").rstrip(".")

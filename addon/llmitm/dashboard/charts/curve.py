@@ -17,6 +17,7 @@ def curve(
     shown: Callable[[float], str],
     labels: Sequence[str],
     *,
+    axis: Callable[[float], str] | None = None,
     colour: str = "c-plain",
     steps: bool = False,
 ) -> Markup:
@@ -50,7 +51,7 @@ def curve(
         role="img",
         aria_label=title,
     )
-    scale = together(element("span", shown(value)) for value in (most, most / 2, 0))
+    scale = together(element("span", (axis or shown)(value)) for value in (most, most / 2, 0))
     names = together(element("span", label) for label in labels)
     return element(
         "figure",

@@ -44,9 +44,13 @@ def stacks(
     series: Sequence[Series],
     shown: Callable[[float], str],
     *,
+    axis: Callable[[float], str] | None = None,
     legend: bool = True,
 ) -> Markup:
-    """Return a figure: bars with links, axes, a legend, and the same as a table."""
+    """Return a figure: bars with links, axes, a legend, and the same as a table.
+
+    `shown` says an amount whole, `axis` short.
+    """
     totals = [sum(each.amounts[number] for each in series) for number in range(len(slots))]
     most = top(max(totals, default=0))
     width = _WIDTH / max(len(slots), 1)
@@ -69,10 +73,12 @@ def stacks(
     )
     every = max(1, -(-len(slots) // _LABELS))
     labels = together(
-        element("span", slot.label if number % every == 0 else "")
+        element(
+            "span", slot.label if number % every == 0 and len(slots) - number > every / 3 else ""
+        )
         for number, slot in enumerate(slots)
     )
-    scale = together(element("span", shown(value)) for value in (most, most / 2, 0))
+    scale = together(element("span", (axis or shown)(value)) for value in (most, most / 2, 0))
     return element(
         "figure",
         element(

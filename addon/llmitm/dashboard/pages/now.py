@@ -70,7 +70,7 @@ def _tiles(view: View, cube: Cube, past: Sums | None, times: Times) -> list[Mapp
     error_rate = total.errors / total.calls if total.calls else None
     past_rate = past.errors / past.calls if past and past.calls else None
     each = f"{money(total.cost_nanousd // total.calls)} a call" if total.calls else ""
-    unpriced = f"{count(total.unpriced)} calls unpriced"
+    unpriced = f"{count(total.unpriced)} unpriced"
     return [
         {
             "name": "spend",
@@ -103,7 +103,9 @@ def _tiles(view: View, cube: Cube, past: Sums | None, times: Times) -> list[Mapp
             "name": "tokens out",
             "value": count(total.output_tokens),
             "link": calls,
-            "under": f"{share(total.reasoning_tokens, total.output_tokens)} reasoning",
+            "under": f"{share(total.reasoning_tokens, total.output_tokens)} reasoning"
+            if total.reasoning_tokens
+            else "",
             "spark": cube.over_time(lambda sums: sums.output_tokens),
             "change": against("output_tokens"),
             "good": "neither",

@@ -16,6 +16,7 @@ from llmitm.dashboard.charts.lanes import Bar, Lane, lanes
 from llmitm.dashboard.charts.stacks import Series, Slot, stacks
 from llmitm.dashboard.page import NotFoundError, Page, Shown, View
 from llmitm.dashboard.question import ALL, Question
+from llmitm.dashboard.spending import usd_of_axis
 from llmitm.store import groups
 from llmitm.store.groups import KINDS, Kind
 from llmitm.store.reader import Record
@@ -147,7 +148,12 @@ def _spend(calls: Sequence[Record], group: Record) -> Markup:
         rising.append((at, highest))
     labels = [f"+{times.length(length * part / 4)}" for part in range(5)]
     return curve(
-        "Cost up to each moment", rising, lambda amount: money(round(amount)), labels, steps=True
+        "Cost up to each moment",
+        rising,
+        lambda amount: money(round(amount)),
+        labels,
+        axis=usd_of_axis,
+        steps=True,
     )
 
 

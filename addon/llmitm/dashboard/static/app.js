@@ -37,7 +37,7 @@ async function look() {
 }
 
 async function refresh() {
-  const answer = await fetch(location.href, { cache: "no-store" });
+  const answer = await fetch(location.href, { cache: "no-store", headers: { "X-Refresh": "1" } });
   if (!answer.ok) return;
   const fetched = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const old of document.querySelectorAll("[data-live]")) {
