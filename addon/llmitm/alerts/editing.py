@@ -80,9 +80,7 @@ def _without(lines: Sequence[str], name: str) -> list[str]:
     end = next(ends, len(lines))
     while end > start + 1 and lines[end - 1].lstrip().startswith("#"):
         end -= 1
-    while (
-        start and not lines[start - 1].strip() and (end == len(lines) or not lines[end - 1].strip())
-    ):
+    while end == len(lines) and start and not lines[start - 1].strip():
         start -= 1
     return [*lines[:start], *lines[end:]]
 

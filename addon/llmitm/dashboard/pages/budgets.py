@@ -23,7 +23,7 @@ from llmitm.errors import LlmitmError, StoreError
 from llmitm.policy.alert_conditions import FORM
 from llmitm.policy.budget_words import State, period_words, resets, usd
 from llmitm.policy.budgets import Budget
-from llmitm.settings import load
+from llmitm.settings import Settings, load
 from llmitm.store.alerts import AlertFile
 from llmitm.store.reader import Reader
 
@@ -46,14 +46,7 @@ def show(view: View) -> Shown:
     """Return the page."""
     now = view.now.timestamp()
     settings = load(view.home)
-    with book(view.home) as found:
-        states = budget_book.states(found.ledger, found.budgets, now, found.zone)
-        budgets = [_budget(found, state, now) for state in states]
-        unused = [
-            _definition(found, budget)
-            for budget in found.budgets
-            if all(state.held.budget is not budget for state in states)
-        ]
+    states, budgets, unused = _budgets(view, settings, now)
     log = _log(view)
     standings = standing.standings(view.home, settings, log, now, lambda: budget_book.use(states))
     sent = AlertFile(view.home.alerts).history(_SENT) if view.home.alerts.exists() else []
@@ -80,6 +73,20 @@ def show(view: View) -> Shown:
         "examples": _EXAMPLES,
     }
     return Shown(content, "llmitm budget ls; llmitm alert ls")
+
+
+def _budgets(
+    view: View, settings: Settings, now: float
+) -> tuple[list[State], list[Mapping[str, object]], list[Mapping[str, object]]]:
+    """Return how budgets stand, the same as the page shows it, and those that no call was counted for."""
+    if not settings.budget and not view.home.budgets.exists():  # looking makes no files
+        return [], [], []
+    with book(view.home) as found:
+        states = budget_book.states(found.ledger, found.budgets, now, found.zone)
+        shown = [_budget(found, state, now) for state in states]
+        used = {state.held.budget.name for state in states}
+        unused = [_definition(found, each) for each in found.budgets if each.name not in used]
+    return states, shown, unused
 
 
 def act(view: View) -> str:
