@@ -53,7 +53,6 @@ class MetricsHandler(web.RequestHandler):
             raise web.HTTPError(421)
         given = self.request.headers.get("Authorization", "").removeprefix(_SCHEME)
         if not hmac.compare_digest(given.encode(), self._scraped.secret.encode()):
-            self.set_header("WWW-Authenticate", "Bearer")
             raise web.HTTPError(401)
 
     async def get(self) -> None:
@@ -68,6 +67,8 @@ class MetricsHandler(web.RequestHandler):
     @override
     def write_error(self, status_code: int, **kwargs: object) -> None:
         self.set_header("Content-Type", "text/plain; charset=utf-8")
+        if status_code == 401:
+            self.set_header("WWW-Authenticate", "Bearer")
         self.finish(f"{status_code}: see docs/export.md on how Prometheus is let in\n")
 
 
