@@ -292,3 +292,14 @@ def test_the_command_of_a_page_is_one_of_the_command_line(
         assert program == "llmitm"
         assert main(arguments) == 0
         assert capsys.readouterr().out
+
+
+def test_windows_that_refresh_at_once_share_a_page(client: Client) -> None:
+
+    path = "/now?since=24h&what=calls"
+    client.page(path)  # gives the cookie that forms need
+    made = client.get(path).body
+    assert client.get(path, X_Refresh="1").body == made
+    assert client.get(f"{path}&by=user", X_Refresh="1").body != made
+    client.cookies[f"llmitm_xsrf_{client.port}"] = "2|00000000|00000000000000000000000000000000|1"
+    assert client.get(path, X_Refresh="1").body != made

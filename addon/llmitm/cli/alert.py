@@ -39,14 +39,14 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description="CONDITION is METRIC [OP] VALUE [/ WINDOW] [by GROUP] [where KEY=VALUE] [if calls >= N]."
         " It is written into the settings; a proxy that runs takes it over within seconds.",
     )
-    add.add_argument("condition", metavar="CONDITION")
+    add.add_argument("condition", metavar="CONDITION", help="such as 'spend > 50 / day'")
     add.add_argument("--to", action="append", required=True, metavar="CHANNEL", help="more than once for several")  # fmt: skip
     add.add_argument("--name", help="else made from the condition")
     add.add_argument("--no-resolved", action="store_true", help="do not say when it is over")
     add.set_defaults(run=_add)
 
     remove = verbs.add_parser("rm", help="watch something no longer")
-    remove.add_argument("name")
+    remove.add_argument("name", help="the alert's")
     remove.set_defaults(run=_remove)
 
     test = verbs.add_parser("test", help="send a message and show what the receiver says")
@@ -54,7 +54,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     test.set_defaults(run=_test)
 
     mute = verbs.add_parser("mute", help="send nothing of an alert for a while")
-    mute.add_argument("name")
+    mute.add_argument("name", help="the alert's")
     end = mute.add_mutually_exclusive_group()
     end.add_argument("--for", type=span, dest="seconds", metavar="2h", help="else until --off")
     end.add_argument("--off", action="store_true", help="send again")

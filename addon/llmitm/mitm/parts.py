@@ -10,6 +10,7 @@ from functools import partial
 from llmitm.alerts.runner import AlertRunner
 from llmitm.answers.store import AnswerStore
 from llmitm.calls import Finished
+from llmitm.exports.otlp.live import LiveOtlp
 from llmitm.home import Home
 from llmitm.mitm.alerting import Alerting
 from llmitm.mitm.allowances import Allowances
@@ -27,6 +28,7 @@ from llmitm.mitm.replaying import RecordCalls, ReplayCalls
 from llmitm.mitm.retarget import Retarget
 from llmitm.mitm.router import Router
 from llmitm.mitm.sockets import Sockets
+from llmitm.mitm.telemetry import Telemetry
 from llmitm.mitm.tunnel import Tunnel
 from llmitm.modes import Modes, modes
 from llmitm.policy.rules import Rules
@@ -55,6 +57,7 @@ class Parts:
     governing: Governing | None
     attempts: Attempts
     console: Console
+    telemetry: Telemetry
     alerting: Alerting
     budgets_closing: BudgetsClosing
 
@@ -71,12 +74,14 @@ def made(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool) -> Pa
     allowances = Allowances(AllowanceFile(home.allowances), lambda: read.prices)
     governing = Governing(settings.governor) if settings.governor.enabled else None
     alerts = AlertRunner(home, settings, budgets.accounts.use_in_usd)
+    live = LiveOtlp(settings.otlp)
 
     def recorded(batch: Sequence[Finished]) -> None:
         """Tell all who wait for calls to be in the log. Runs on the recorder's thread."""
         budgets.accounts.recorded(batch)
         allowances.recorded(batch)
         alerts.recorded(batch)
+        live.recorded(batch)
         if governing is not None:
             governing.recorded(batch)
         console.recorded(batch)
@@ -115,6 +120,7 @@ def made(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool) -> Pa
         governing,
         attempts,
         console,
+        Telemetry(live),
         Alerting(alerts),
         BudgetsClosing(budgets.accounts),
     )

@@ -12,10 +12,10 @@ from llmitm.store.reader import Reader
 
 def latest(log: Reader, wanted: Filter, most: int) -> tuple[Filter, bool]:
     """Return a filter that so many of the calls fit, or a few more that began together, and whether some do not."""
-    keys = filters.find(log.db.conn, wanted, most)
+    keys = filters.find(log.connection, wanted, most)
     if len(keys) < most:
         return wanted, False
-    (began,) = log.db.conn.execute(
+    (began,) = log.connection.execute(
         "SELECT started_at FROM calls WHERE key = ?", (keys[-1],)
     ).fetchone()
     since = datetime.fromtimestamp(began / 1000, UTC).astimezone()

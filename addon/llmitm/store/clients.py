@@ -21,7 +21,7 @@ class Client(NamedTuple):
 
 def clients(log: Reader, most: int) -> list[Client]:
     """Return the programs that were seen last."""
-    rows = log.db.conn.execute(
+    rows = log.connection.execute(
         "SELECT value, sum(calls), sum(errors), group_concat(DISTINCT provider), min(day), max(day) FROM days"
         " WHERE dimension = 'client' AND value != '' GROUP BY value ORDER BY max(day) DESC, sum(calls) DESC LIMIT ?",
         (most,),

@@ -84,7 +84,7 @@ def kinds(rows: Iterable[Kind]) -> list[Kind]:
 
 def helped(log: Reader, wanted: Filter) -> Helped:
     """Return what it helped to try again."""
-    limits.require_waits(log.db.conn)
+    limits.require_waits(log.connection)
     by_client = "coalesce(client_retry > 0, 0) OR retry_of_key IS NOT NULL"
     (row,) = _rows(
         log,
@@ -117,5 +117,5 @@ def _rows(log: Reader, wanted: Filter, query: str) -> list[tuple[Any, ...]]:
 
 def _cursor(log: Reader, wanted: Filter, query: str) -> sqlite3.Cursor:
     """Ask, with the conditions of the filter in the place of `{}`."""
-    condition, values = sums.where(log.db.conn, wanted)
-    return log.db.conn.execute(query.format(condition), values)
+    condition, values = sums.where(log.connection, wanted)
+    return log.connection.execute(query.format(condition), values)

@@ -27,7 +27,7 @@ class Asked:
 
 def asked(log: Reader, wanted: Filter) -> Asked:
     """Return what became of the latest calls that fit."""
-    connection = log.db.conn
+    connection = log.connection
     keys = filters.find(connection, wanted, MOST_LOOKED_AT)
     among = ", ".join(map(str, keys))
     found, hits = connection.execute(

@@ -43,7 +43,7 @@ def _of(log: Reader, wanted: Filter, provider: str, model: str) -> Speeds:
     values += [model] if model else []
     values.append(provider)
     given += ["calls.outcome = 'ok'", "calls.cache IS NOT 'hit'", "calls.latency_ms IS NOT NULL"]
-    rows = log.db.conn.execute(
+    rows = log.connection.execute(
         f"SELECT latency_ms, first_content_ms, output_tokens FROM {source}"
         f" WHERE {' AND '.join(given)} ORDER BY calls.started_at DESC LIMIT ?",
         [*values, MOST_TIMED],

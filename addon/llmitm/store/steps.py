@@ -47,7 +47,7 @@ def tree(log: Reader, wanted: Filter, names: Sequence[str]) -> Tree:
 
     A call without one of the later properties is under an empty value.
     """
-    connection = log.db.conn
+    connection = log.connection
     given, values = filters.conditions(replace(wanted, properties={}))
     for name, value in wanted.properties.items():
         given.append(
@@ -81,7 +81,7 @@ def tree(log: Reader, wanted: Filter, names: Sequence[str]) -> Tree:
 
 def values(log: Reader, wanted: Filter, name: str) -> int:
     """Return how many calls that fit have a property, out of the roll-up where it knows."""
-    found = sums.sums(log.db.conn, wanted, [_PROPERTY + name], utc=True)
+    found = sums.sums(log.connection, wanted, [_PROPERTY + name], utc=True)
     return sum(row.calls for row in found)
 
 

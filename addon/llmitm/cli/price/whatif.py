@@ -26,6 +26,8 @@ type Step = Sequence[tuple[Record, Basis | None]]
 NOTE = "token counts are those of the model that answered; another one counts and writes otherwise"
 TIER_NOTE = "a tier that a model has no price for leaves its calls out; slower tiers answer later, or the next day"
 _CACHE_NOTE = "only what was asked word by word the same; our cache may find more"
+_NO_TIER = "the tier "
+"""How the price table begins its note that a model has no price for a tier."""
 _NO_BASIS = "the call does not tell all that its price rests on"
 _UNPRICED = "what it cost is not known"
 
@@ -206,6 +208,10 @@ def _compare(
     charge = pricing.price(basis, price_table)
     if charge.usd is None:
         comparison.left_out[charge.unpriced_reason or ""] += 1
+        return
+    tierless = next((note for note in charge.notes if note.startswith(_NO_TIER)), None)
+    if tierless is not None:
+        comparison.left_out[tierless.partition(":")[0]] += 1
         return
     comparison.calls += 1
     if call["counted"]:

@@ -162,7 +162,7 @@ def _ages(view: View, now: float) -> Markup:
 def _known(view: View, names: Sequence[str]) -> frozenset[str]:
     """Return which calls the log still has."""
     marks = ", ".join("?" * len(names))
-    rows = view.log.db.conn.execute(f"SELECT id FROM calls WHERE id IN ({marks})", list(names))
+    rows = view.log.connection.execute(f"SELECT id FROM calls WHERE id IN ({marks})", list(names))
     return frozenset(name for (name,) in rows)
 
 
