@@ -10,7 +10,7 @@ from typing import Any, get_args
 from harness import ROOT
 from llmitm.alerts.entries import ChannelKind
 from llmitm.alerts.http import signature
-from llmitm.cli import _parser
+from llmitm.cli import make_parser
 from llmitm.policy.alert_conditions import GROUPS, KEYS, Metric, parse
 from llmitm.settings import parse as parse_settings
 
@@ -56,4 +56,4 @@ def test_every_command_is_one_that_there_is() -> None:
     commands += [line.strip() for line in blocks("text")[1].splitlines() if "llmitm ls" in line]
     assert len(commands) == 4
     for command in commands:
-        _parser().parse_args(shlex.split(command)[1:])
+        make_parser().parse_args(shlex.split(command)[1:])

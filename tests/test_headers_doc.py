@@ -10,7 +10,9 @@ from harness import ROOT
 from llmitm.policy import asked, values
 from llmitm.policy.directives import FALLBACK_CODES, CacheDirective, RetryDirective
 
-TEXT = (ROOT / "docs" / "headers.md").read_text("utf-8")
+PAGE = (ROOT / "docs" / "headers.md").read_text("utf-8")
+RESPONSES = PAGE[PAGE.index("## In responses") : PAGE.index("## Routing")]
+TEXT = PAGE.replace(RESPONSES, "")
 
 
 @pytest.mark.parametrize("name", asked.NAMES)
@@ -24,6 +26,13 @@ def test_no_header_of_which_the_code_knows_nothing() -> None:
     named = {name.lower() for cell in found for name in re.findall(r"`(Helicone[\w-]+)`", cell)}
     assert len(named) > 10
     assert named <= known
+
+
+def test_every_header_of_a_response_is_one_that_is_set() -> None:
+    sources = "".join(path.read_text("utf-8") for path in (ROOT / "addon").rglob("mitm/*.py"))
+    named = re.findall(r"`((?:Helicone|X-llmitm)[\w-]+|x-should-retry)(?::[^`]*)?`", RESPONSES)
+    assert len(named) > 10
+    assert [name for name in named if name not in sources] == []
 
 
 def test_what_holds_without_a_header() -> None:

@@ -57,7 +57,7 @@ def test_reads_what_is_there(home: Home) -> None:
         ("[proxy]\nprt = 1", "proxy.prt is not known; here may stand port, listen"),
         (
             "[proxi]\nport = 1",
-            "proxi is not known; here may stand proxy, log, streams, sockets, cache, governor, retries, callers, budgets, budget, defaults, rule, gateway, keys, provider, alert, channel",
+            "proxi is not known; here may stand proxy, log, streams, sockets, cache, governor, retries, callers, budgets, budget, defaults, rule, gateway, otlp, keys, provider, alert, channel",
         ),
         ("proxy = 3", "proxy = 3: allowed is a table"),
         (
@@ -178,6 +178,8 @@ def test_reads_what_is_there(home: Home) -> None:
             "rule[1].property = {'a': ",
         ),
         ("rule = 3", "rule = 3: allowed is a list of tables"),
+        ("[otlp]\nendpoint = 'there'", "otlp.endpoint = 'there': allowed is an address such as"),
+        ("[otlp]\nheaders = {key = 3}", "otlp.headers.key = …: allowed is a valid string"),
         ("port = ", "is no TOML"),
     ],
 )

@@ -13,6 +13,7 @@ from pydantic_core import PydanticUndefined
 
 from harness import ROOT
 from llmitm.alerts.entries import AlertEntry, ChannelEntry
+from llmitm.exports.otlp.entries import OtlpSettings
 from llmitm.policy import asked
 from llmitm.policy.budgets import Budget
 from llmitm.policy.directives import Directives
@@ -46,6 +47,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "retries": RetrySettings,
     "callers": CallerSettings,
     "gateway": GatewaySettings,
+    "otlp": OtlpSettings,
     "budgets": BudgetSettings,
     "budget": Budget,
     "provider": ProviderEntry,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import tzinfo
+from decimal import Decimal
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
+from llmitm.money import dollars
 from llmitm.policy import budget_words
 from llmitm.policy.budget_words import State
 from llmitm.policy.budgets import Budget, Held, merged
@@ -57,6 +59,16 @@ def states(
             if budget.each is None or value or use.spent or use.reserved:
                 found.append(State(Held(budget, value), *use, window))
     return found
+
+
+def use(states: Sequence[State]) -> dict[str, tuple[Decimal, Decimal]]:
+    """Return what is spent of each budget and its limit, in USD; of several accounts the fullest."""
+    found: dict[str, State] = {}
+    for state in states:
+        name = state.held.budget.name
+        if name not in found or found[name].spent < state.spent:
+            found[name] = state
+    return {name: (dollars(state.spent), dollars(state.limit)) for name, state in found.items()}
 
 
 def outlook(ledger: Ledger, state: State, now: float) -> str | None:

@@ -44,6 +44,11 @@ class Home:
         return self.folder / "budgets.db"
 
     @property
+    def metrics_secret(self) -> Path:
+        """What Prometheus brings to be told the dashboard's metrics."""
+        return self.folder / "metrics.secret"
+
+    @property
     def ca(self) -> Path:
         """mitmproxy's confdir: our CA with its key, kept apart from the user's own `~/.mitmproxy`."""
         return self.folder / "ca"

@@ -153,6 +153,31 @@ def on_another(rests: Basis, provider: str, model: str) -> Basis:
     )
 
 
+def in_tier(rests: Basis, tier: str) -> Basis:
+    """Return what the price of the same work in another tier rests on."""
+    return replace(rests, tier=tier, provider_usd=None)
+
+
+def with_cached(rests: Basis, tokens: int) -> Basis | None:
+    """Return what a price rests on where so many tokens more were found in the provider's prompt cache, and not written to it.
+
+    None where several models worked on the call, or many requests are in it.
+    """
+    if len(rests.shares) != 1 or rests.shares[0].prompt is not None:
+        return None
+    usage = dict(rests.shares[0].usage)
+    usage["cached_input"] = usage.get("cached_input", 0) + tokens
+    if "cache_write" in usage:
+        usage["cache_write"] = max(0, usage["cache_write"] - tokens)
+    left = tokens
+    for unit in ("cache_write_5m", "cache_write_1h"):
+        taken = min(left, int(usage.get(unit, 0)))
+        if taken:
+            usage[unit] -= taken
+            left -= taken
+    return replace(rests, shares=(replace(rests.shares[0], usage=usage),), provider_usd=None)
+
+
 def units(usage: Usage) -> dict[str, Quantity]:
     """Return what is charged by its names in the price table: what is billed, else the counts that are known."""
     if usage.billed:

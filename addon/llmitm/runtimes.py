@@ -164,15 +164,15 @@ def _place(home: Home, folder: Path) -> Home:
 
 
 def _logged_paths(place: Home) -> list[str]:
-    from llmitm.store.database import open_readable
+    from llmitm.store.opening import open_readable
 
     if not place.database.exists():
         return []
-    db = open_readable(place.database)
+    connection = open_readable(place.database)
     try:
-        return [str(row["path"]) for row in db["calls"].rows]
+        return [str(path) for (path,) in connection.execute("SELECT path FROM calls")]
     finally:
-        db.close()
+        connection.close()
 
 
 def _url(runtime: Runtime) -> str:

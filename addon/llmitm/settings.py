@@ -21,6 +21,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from llmitm.alerts.entries import AlertEntry, ChannelEntry, check
 from llmitm.errors import SettingsError
+from llmitm.exports.otlp.entries import OtlpSettings
 from llmitm.home import Home
 from llmitm.keys import KeySource
 from llmitm.policy.budgets import Budget
@@ -198,6 +199,7 @@ class Settings(_Section):
     rule: tuple[Rule, ...] = ()
     """What holds for the calls that its patterns match; a later rule goes before an earlier one."""
     gateway: GatewaySettings = GatewaySettings()
+    otlp: OtlpSettings = OtlpSettings()
     keys: dict[str, Annotated[KeySource, BeforeValidator(_key)]] = Field(default_factory=dict)
     """API keys, by the name of their provider."""
     provider: tuple[ProviderEntry, ...] = ()
@@ -220,6 +222,7 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "budgets": BudgetSettings,
     "defaults": Switches,
     "gateway": GatewaySettings,
+    "otlp": OtlpSettings,
 }
 
 _NAMED: dict[str, type[BaseModel]] = {"alert": AlertEntry, "channel": ChannelEntry}
@@ -338,7 +341,7 @@ def _explain(path: Path, error: ValidationError) -> str:
     value = repr(list(given) if isinstance(given, tuple) else given)
     if "fallbacks" in place:
         value = "[…]"  # there are API keys in it
-    if place[0] in ("keys", "channel"):
+    if place[0] in ("keys", "channel") or place[:2] == ("otlp", "headers"):
         value = "…"  # it may be one, or a password
     if len(value) > _LONGEST_VALUE_SHOWN:
         value = value[:_LONGEST_VALUE_SHOWN] + "…"

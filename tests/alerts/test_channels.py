@@ -21,7 +21,7 @@ from llmitm.alerts.entries import ChannelEntry
 from llmitm.alerts.http import signature
 from llmitm.alerts.messages import Message, compose, load, trial
 from llmitm.alerts.sending import NotSentError
-from llmitm.cli import _parser
+from llmitm.cli import make_parser
 from llmitm.demo.certificates import issue
 from llmitm.policy.alert_conditions import parse
 from llmitm.policy.alerting import Event, Measured
@@ -104,7 +104,7 @@ def test_many_groups_are_one_message() -> None:
 def test_the_command_is_one_that_there_is(text: str, command: str) -> None:
     told = message("a b", text=text)
     assert told.command.endswith(command)
-    _parser().parse_args(shlex.split(told.command)[1:])
+    make_parser().parse_args(shlex.split(told.command)[1:])
 
 
 def test_a_web_hook_is_signed() -> None:

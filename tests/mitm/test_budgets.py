@@ -152,6 +152,7 @@ def test_it_is_reserved_and_settled(make: Make) -> None:
     assert (keeping.state().spent, keeping.state().reserved) == (0, MOST)
     keeping.settle(flow, "0.0001")
     assert (keeping.state().spent, keeping.state().reserved) == (100_000, 0)
+    assert keeping.keeper.accounts.use_in_usd() == {"b": (Decimal("0.0001"), Decimal(1))}
 
 
 @pytest.mark.parametrize(

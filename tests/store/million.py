@@ -122,6 +122,14 @@ def ask(path: Path) -> None:
         "all, by user": lambda: reader.sums(Filter(), ["user"]),
         "all, by project": lambda: reader.sums(Filter(), ["property:project"]),
         "the week, by project": lambda: reader.sums(week, ["property:project"]),
+        "all, by week and model": lambda: reader.sums(Filter(), ["week", "model"]),
+        "all, by user and model": lambda: reader.sums(Filter(), ["user", "model"]),
+        "the week, by project and env": lambda: reader.sums(
+            week, ["property:project", "property:env"]
+        ),
+        "latest 20 sessions": lambda: reader.sessions(Filter(), 20),
+        "latest 20 threads": lambda: reader.threads(Filter(), 20),
+        "the day's spend by minute": lambda: reader.by_minute(day, 60),
         "latest 50": lambda: reader.recent(Filter(), 50),
         "latest 50 of a common model": lambda: reader.recent(Filter(model="model-0"), 50),
         "latest 50 of a rare model": lambda: reader.recent(Filter(model="model-10"), 50),

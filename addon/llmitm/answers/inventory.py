@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 from llmitm.answers import file
 from llmitm.errors import StoreError
+
+_COLUMNS = "call_id, provider, operation, model, saved_at, expires_at, hits, size"
 
 
 class Totals(NamedTuple):
@@ -56,11 +59,41 @@ def newest(path: Path, number: int) -> list[Entry]:
         if connection is None:
             return []
         rows = connection.execute(
-            "SELECT call_id, provider, operation, model, saved_at, expires_at, hits, size FROM answers"
-            " ORDER BY saved_at DESC, id DESC LIMIT ?",
+            f"SELECT {_COLUMNS} FROM answers ORDER BY saved_at DESC, id DESC LIMIT ?",
             (number,),
         ).fetchall()
     return [Entry(*row) for row in rows]
+
+
+def most_given(path: Path, number: int) -> list[Entry]:
+    """Return the answers that were given again most often. Raises `StoreError`."""
+    with _reading(path) as connection:
+        if connection is None:
+            return []
+        rows = connection.execute(
+            f"SELECT {_COLUMNS} FROM answers WHERE hits > 0 ORDER BY hits DESC, id DESC LIMIT ?",
+            (number,),
+        ).fetchall()
+    return [Entry(*row) for row in rows]
+
+
+def ages(path: Path, now: float, most: Sequence[float]) -> list[int]:
+    """Return how many answers are no older than each of some ages (seconds) but older than the one before.
+
+    The last number is of those that are older than all. Raises `StoreError`.
+    """
+    with _reading(path) as connection:
+        if connection is None:
+            return [0] * (len(most) + 1)
+        counts = [
+            connection.execute(
+                "SELECT count(*) FROM answers WHERE saved_at >= ?", (now - age,)
+            ).fetchone()[0]
+            for age in most
+        ]
+        (every,) = connection.execute("SELECT count(*) FROM answers").fetchone()
+    sums = [0, *counts, every]
+    return [after - before for before, after in pairwise(sums)]
 
 
 def clear(path: Path, *, expired_at: float | None = None) -> int:

@@ -14,11 +14,19 @@ from llmitm.errors import LlmitmError, ProxyError, SettingsError
 
 _VERBS = {
     "capture": ("run", "proxy", "env", "demo"),
-    "look": ("ls", "show", "stats", "limits", "retries", "dashboard", "explain"),
+    "look": (
+        *("ls", "show", "stats", "users", "sessions", "threads", "workflows", "top"),
+        *("limits", "retries", "dashboard", "explain"),
+    ),
     "control": ("price", "budget", "alert"),
-    "keep": ("db", "cache", "ca", "doctor", "encodings"),
+    "keep": (
+        *("db", "export", "import", "cache", "ca"),
+        *("doctor", "encodings", "statusline", "completions"),
+    ),
 }
 """Each verb is a module of this package that has `register`."""
+_MODULES = {"import": "import_"}
+"""Verbs that are no names in Python."""
 
 _EXIT_CODES = {SettingsError: 2, ProxyError: 3}
 
@@ -51,8 +59,9 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `llmitm` and return its exit code: 0 ok, 1 finding, 2 usage, 3 no proxy; `run` gives its program's own."""
-    parser = _parser()
-    parsed = parser.parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    parser = make_parser(given[0] if given else None)
+    parsed = parser.parse_args(given)
     try:
         code = int(parsed.run(parsed))
         sys.stdout.flush()  # at exit it would be too late to say nothing of a reader that is gone
@@ -67,18 +76,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser(only: str | None = None) -> argparse.ArgumentParser:
+    """Return the parser of all verbs, or one that knows no more than the verb that was given."""
+    from llmitm.cli.examples import EXAMPLES, epilog
+
     parser = _Parser(prog="llmitm")
     parser.add_argument("--version", action="version", version=f"llmitm {__version__}")
     parser.set_defaults(run=_overview)
     # A verb's own parser prints its options in the usual way.
     subparsers = parser.add_subparsers(metavar="VERB", parser_class=argparse.ArgumentParser)
     parser.groups = {}
+    known = any(only in verbs for verbs in _VERBS.values())
     for group, verbs in _VERBS.items():
         parser.groups[group] = []
         for verb in verbs:
-            importlib.import_module(f"{__name__}.{verb}").register(subparsers)
+            if known and verb != only:
+                continue
+            importlib.import_module(f"{__name__}.{_MODULES.get(verb, verb)}").register(subparsers)
             parser.groups[group].append((verb, _help(subparsers, verb)))
+            made = subparsers.choices[verb]
+            made.formatter_class = argparse.RawDescriptionHelpFormatter
+            made.epilog = epilog(EXAMPLES.get(verb, ()))
     return parser
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import sys
 import time
@@ -14,11 +13,10 @@ from llmitm.cli.output import Column, as_json, clock, table
 from llmitm.errors import LlmitmError
 
 if TYPE_CHECKING:
+    from llmitm.alerts.standing import Standing
     from llmitm.home import Home
-    from llmitm.policy.alert_conditions import Condition
     from llmitm.settings import Settings
     from llmitm.store.alerts import Outgoing
-    from llmitm.store.reader import Reader
 
 _SPAN = re.compile(r"(\d{1,5})([mhd])")
 _SECONDS = {"m": 60, "h": 3_600, "d": 86_400}
@@ -41,20 +39,24 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description="CONDITION is METRIC [OP] VALUE [/ WINDOW] [by GROUP] [where KEY=VALUE] [if calls >= N]."
         " It is written into the settings; a proxy that runs takes it over within seconds.",
     )
-    add.add_argument("condition", metavar="CONDITION")
+    add.add_argument("condition", metavar="CONDITION", help="such as 'spend > 50 / day'")
     add.add_argument("--to", action="append", required=True, metavar="CHANNEL", help="more than once for several")  # fmt: skip
     add.add_argument("--name", help="else made from the condition")
     add.add_argument("--no-resolved", action="store_true", help="do not say when it is over")
     add.set_defaults(run=_add)
+
+    remove = verbs.add_parser("rm", help="watch something no longer")
+    remove.add_argument("name")
+    remove.set_defaults(run=_remove)
 
     test = verbs.add_parser("test", help="send a message and show what the receiver says")
     test.add_argument("name", help="an alert, or a channel")
     test.set_defaults(run=_test)
 
     mute = verbs.add_parser("mute", help="send nothing of an alert for a while")
-    mute.add_argument("name")
+    mute.add_argument("name", help="the alert's")
     end = mute.add_mutually_exclusive_group()
-    end.add_argument("--for", type=_span, dest="seconds", metavar="2h", help="else until --off")
+    end.add_argument("--for", type=span, dest="seconds", metavar="2h", help="else until --off")
     end.add_argument("--off", action="store_true", help="send again")
     mute.set_defaults(run=_mute)
 
@@ -73,38 +75,20 @@ def _loaded() -> tuple[Home, Settings]:
 
 
 def _ls(arguments: argparse.Namespace) -> int:
+    from llmitm.alerts.standing import standings
+    from llmitm.cli.budget.common import budget_use
     from llmitm.errors import StoreError
-    from llmitm.store.alerts import AlertFile
     from llmitm.store.reader import Reader
 
     place, settings = _loaded()
-    now = time.time()
-    file = AlertFile(place.alerts)
-    mutes = file.mutes(now) if place.alerts.exists() else {}
     try:
         reader: Reader | None = Reader(place.database)
     except StoreError:
         reader = None
-    records: list[dict[str, Any]] = []
-    for name, alert in settings.alert.items():
-        condition = alert.condition
-        firing = file.firing(name, str(condition)) if place.alerts.exists() else {}
-        since = min((each.since for each in firing.values()), default=None)
-        records.append(
-            {
-                "name": name,
-                "condition": str(condition),
-                "to": list(alert.to),
-                "state": "firing" if firing else "ok",
-                "since": since,
-                "groups": [dict(zip(condition.by, group, strict=True)) for group in firing],
-                "now": _now(condition, reader, now),
-                "muted": name in mutes,
-                "muted_until": mutes.get(name),
-            }
-        )
+    found = standings(place, settings, reader, time.time(), budget_use)
     if reader is not None:
         reader.close()
+    records = [_standing(each) for each in found]
     if arguments.json:
         as_json(records, "json")
         return 0
@@ -116,6 +100,20 @@ def _ls(arguments: argparse.Namespace) -> int:
     columns += [Column("state"), Column("to", style="dim")]
     table(columns, [_row(record) for record in records])
     return 0
+
+
+def _standing(standing: Standing) -> dict[str, Any]:
+    return {
+        "name": standing.name,
+        "condition": str(standing.condition),
+        "to": list(standing.to),
+        "state": "ok" if standing.since is None else "firing",
+        "since": standing.since,
+        "groups": [dict(group) for group in standing.groups],
+        "now": standing.now,
+        "muted": standing.is_muted,
+        "muted_until": standing.muted_until,
+    }
 
 
 def _row(record: dict[str, Any]) -> tuple[str, ...]:
@@ -130,53 +128,29 @@ def _row(record: dict[str, Any]) -> tuple[str, ...]:
     return record["name"], record["condition"], record["now"], state, ", ".join(record["to"])
 
 
-def _now(condition: Condition, reader: Reader | None, now: float) -> str:
-    """Return what the value is at this moment, that of the group furthest out."""
-    from llmitm.alerts.runner import measure
-    from llmitm.policy.alert_conditions import shown
-
-    at = datetime.fromtimestamp(now, UTC).astimezone()
-    window = None if condition.window is None else condition.window.bounds(at)
-    measured = measure(condition, reader, window, None) or ()
-    values = [each.value for each in measured if each.value is not None]
-    if not values:
-        return "–"
-    return shown((max if condition.operator in (">", ">=") else min)(values), condition.unit)
-
-
 def _add(arguments: argparse.Namespace) -> int:
-    from llmitm import files
-    from llmitm.policy.alert_conditions import parse as parse_condition
-    from llmitm.settings import parse
+    from llmitm.alerts.editing import add
 
-    place, settings = _loaded()
-    try:
-        condition = parse_condition(arguments.condition)
-    except ValueError as error:
-        raise LlmitmError(str(error)) from error
-    name = arguments.name or _free_name(condition, settings)
-    if name in settings.alert:
-        raise LlmitmError(f"there is an alert {name} already; --name gives this one another name")
-    lines = [f"[alert.{name}]", f"when = {json.dumps(str(condition), ensure_ascii=False)}"]
-    lines.append(f"to = {json.dumps(arguments.to)}")
-    if arguments.no_resolved:
-        lines.append("resolved = false")
-    before = place.settings.read_text("utf-8") if place.settings.exists() else ""
-    text = before + ("\n" if before else "") + "\n".join(lines) + "\n"
-    parse(place.settings, text)
-    place.create()
-    files.replace(place.settings, text.encode())
+    place, _ = _loaded()
+    name, condition = add(
+        place,
+        arguments.condition,
+        arguments.to,
+        arguments.name,
+        resolved=not arguments.no_resolved,
+    )
     print(f"added {name} to {place.settings}: {condition}")
     print(f"try it: llmitm alert test {name}")
     return 0
 
 
-def _free_name(condition: Condition, settings: Settings) -> str:
-    """Return a name made of the metric, the window and the groups."""
-    parts = [condition.words, str(condition.window or ""), *condition.by]
-    stem = re.sub(r"[^a-z0-9]+", "-", " ".join(parts).lower()).strip("-")[:50]
-    names = [stem, *(f"{stem}-{number}" for number in range(2, len(settings.alert) + 3))]
-    return next(name for name in names if name not in settings.alert)
+def _remove(arguments: argparse.Namespace) -> int:
+    from llmitm.alerts.editing import remove
+
+    place, _ = _loaded()
+    remove(place, arguments.name)
+    print(f"removed {arguments.name} from {place.settings}")
+    return 0
 
 
 def _test(arguments: argparse.Namespace) -> int:
@@ -210,21 +184,16 @@ def _test(arguments: argparse.Namespace) -> int:
 
 
 def _mute(arguments: argparse.Namespace) -> int:
-    from llmitm.store.alerts import AlertFile
+    from llmitm.alerts.standing import mute, unmute
 
     place, settings = _loaded()
     name = arguments.name
-    if name not in settings.alert:
-        known = ", ".join(settings.alert) or "none"
-        raise LlmitmError(f"there is no alert {name!r}; there is {known}")
-    place.create()
-    file = AlertFile(place.alerts)
     if arguments.off:
-        file.unmute(name)
+        unmute(place, settings, name)
         print(f"{name} is sent again, from its next crossing on")
         return 0
     until = None if arguments.seconds is None else time.time() + arguments.seconds
-    file.mute(name, until)
+    mute(place, settings, name, until)
     end = f"llmitm alert mute {name} --off" if until is None else clock(int(until * 1000))
     print(f"{name} is muted until {end}")
     return 0
@@ -281,7 +250,8 @@ def _record(outgoing: Outgoing) -> dict[str, Any]:
     }
 
 
-def _span(text: str) -> int:
+def span(text: str) -> int:
+    """Return the seconds of a text such as `2h`. Raises `argparse.ArgumentTypeError`."""
     match = _SPAN.fullmatch(text)
     if match is None or not int(match[1]):
         raise argparse.ArgumentTypeError(f"{text!r} is no time: allowed are 30m, 2h, 3d")

@@ -7,7 +7,8 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from llmitm.cli.output import Column, as_json, table
+from llmitm.cli.filtering import add_filters
+from llmitm.cli.output import Column, add_forms, as_json, table
 
 _SHOWN = 20
 
@@ -15,18 +16,36 @@ _SHOWN = 20
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the verb `cache` to the command line."""
     parser = subparsers.add_parser(
-        "cache", help="answers that are kept to be given again: ls, clear", description=__doc__
+        "cache",
+        help="answers that are kept to be given again: ls, clear; and advice on the providers'",
+        description=__doc__,
     )
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=_totals)
     verbs = parser.add_subparsers(metavar="WHAT")
     listing = verbs.add_parser("ls", help="the newest answers")
-    listing.add_argument("-n", type=int, default=_SHOWN, metavar="N")
-    listing.add_argument("--json", action="store_true")
+    listing.add_argument("-n", type=int, default=_SHOWN, metavar="N", help="how many; 20")
+    listing.add_argument("--json", action="store_true", help="print JSON")
     listing.set_defaults(run=_list)
     clear = verbs.add_parser("clear", help="take all answers away")
     clear.add_argument("--expired", action="store_true", help="only those that nobody gets")
     clear.set_defaults(run=_clear)
+    advise = verbs.add_parser(
+        "advise",
+        help="where the prompt caches of providers broke, and what that cost",
+        description="Conversations whose beginning a provider had in its prompt cache, and did not find again:"
+        " what changed first, what the miss cost, and what to do about it.",
+    )
+    add_filters(advise)
+    advise.add_argument("-n", type=int, default=_SHOWN, metavar="N", help="how many misses; 20")
+    add_forms(advise)
+    advise.set_defaults(run=_advise)
+
+
+def _advise(arguments: argparse.Namespace) -> int:
+    from llmitm.cli import advise
+
+    return advise.run(arguments)
 
 
 def _totals(arguments: argparse.Namespace) -> int:

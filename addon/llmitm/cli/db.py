@@ -8,36 +8,46 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-from llmitm.cli.filtering import add_filters, wanted
-from llmitm.cli.output import Column, as_json, table
+from llmitm.cli.export import add_options
+from llmitm.cli.output import Column, add_forms, as_json, table
 from llmitm.errors import LlmitmError
-
-_MOST_EXPORTED = 1_000_000
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the verb `db` to the command line."""
     parser = subparsers.add_parser(
-        "db", help="the log's file: path, sql, schema, backup, prune, export", description=__doc__
+        "db",
+        help="the log's file: path, sql, schema, backup, prune, export, datasette",
+        description=__doc__,
     )
     verbs = parser.add_subparsers(metavar="WHAT", required=True)
     verbs.add_parser("path", help="where it is").set_defaults(run=_path)
     verbs.add_parser("schema", help="its tables and views").set_defaults(run=_schema)
     sql = verbs.add_parser("sql", help="the rows of a query; the log is only read")
-    sql.add_argument("query")
-    sql.add_argument("--json", action="store_true")
+    sql.add_argument("query", help="one SELECT")
+    add_forms(sql)
     sql.set_defaults(run=_sql)
     backup = verbs.add_parser("backup", help="a copy, whole even while the proxy writes")
-    backup.add_argument("file", type=Path)
+    backup.add_argument("file", type=Path, help="a new one")
     backup.set_defaults(run=_backup)
     prune = verbs.add_parser("prune", help="remove what is old; the sums stay")
     prune.add_argument("--older", type=_days, required=True, metavar="30d", help="days to keep")
     prune.add_argument("--bodies", action="store_true", help="only prompts and answers")
     prune.set_defaults(run=_prune)
-    export = verbs.add_parser("export", help="calls with their bodies, as JSON lines")
-    add_filters(export)
-    export.add_argument("-n", type=int, default=_MOST_EXPORTED, metavar="N")
+    export = verbs.add_parser("export", help="llmitm export jsonl; --csv, --har, --html, --parquet")
+    forms = export.add_mutually_exclusive_group()
+    for form in ("jsonl", "csv", "har", "html", "parquet"):
+        forms.add_argument(f"--{form}", action="store_const", const=form, dest="form")
+    add_options(export, "jsonl")
+    export.add_argument("--title", help="of the page, with --html")
     export.set_defaults(run=_export)
+    datasette = verbs.add_parser(
+        "datasette",
+        help="metadata with queries for Datasette",
+        description="Metadata for Datasette: the tables described, and ten queries that are ready to run.",
+    )
+    datasette.add_argument("-o", "--output", type=Path, metavar="FILE", help="else standard output")
+    datasette.set_defaults(run=_datasette)
 
 
 def _path(arguments: argparse.Namespace) -> int:
@@ -68,8 +78,8 @@ def _sql(arguments: argparse.Namespace) -> int:
             rows = log.query(arguments.query)
         except sqlite3.Error as error:
             raise LlmitmError(f"{error}; llmitm db schema shows what there is") from error
-    if arguments.json:
-        as_json(rows, "json")
+    if arguments.form:
+        as_json(rows, arguments.form)
     elif rows:
         columns = [Column(name) for name in rows[0]]
         table(
@@ -88,7 +98,7 @@ def _backup(arguments: argparse.Namespace) -> int:
         raise LlmitmError(f"{target} exists; name a file that does not")
     target.touch(mode=0o600)
     with reading(home().database) as log, closing(sqlite3.connect(target)) as copy:
-        log.db.conn.backup(copy)
+        log.backup(copy)
     print(f"{target}: {target.stat().st_size / 1e6:.1f} MB", file=sys.stderr)
     return 0
 
@@ -115,20 +125,29 @@ def _prune(arguments: argparse.Namespace) -> int:
 
 
 def _export(arguments: argparse.Namespace) -> int:
+    from llmitm.cli.export import write
     from llmitm.home import home
     from llmitm.store.reader import reading
 
+    arguments.form = arguments.form or "jsonl"
     with reading(home().database) as log:
-        for call in log.recent(wanted(arguments), arguments.n):
-            request, response = log.bodies(call["id"])
-            properties = log.properties(call["key"])
-            record = {
-                **call,
-                "properties": properties,
-                "request_body": request,
-                "response_body": response,
-            }
-            as_json([record], "jsonl")
+        return write(log, arguments)
+
+
+def _datasette(arguments: argparse.Namespace) -> int:
+    from llmitm.exports.datasette import metadata
+    from llmitm.home import home
+
+    database = home().database
+    text = metadata(database)
+    if arguments.output is None:
+        print(text, end="")
+        return 0
+    try:
+        arguments.output.write_text(text, "utf-8")
+    except OSError as error:
+        raise LlmitmError(f"{arguments.output}: cannot be written: {error.strerror}") from error
+    print(f"now: datasette {database} -m {arguments.output}", file=sys.stderr)
     return 0
 
 

@@ -122,20 +122,25 @@ def _run(arguments: argparse.Namespace) -> int:
     from llmitm.home import home
 
     user = original(os.environ)
-    container = _CONTAINERS.get(arguments.format)
     if arguments.unset:
-        if container:
+        if arguments.format in _CONTAINERS:
             arguments.parser.error(f"--unset goes with {', '.join(_FORMATS)}")
         names = [name for name in os.environ if os.environ[name] != user.get(name)]
         print(_FORMATS[arguments.format]({name: user.get(name) for name in names}), end="")
         return 0
     place = home()
     running = _proxy(place, arguments.port)
-    if container:
-        print(container(*_for_container(place, running, arguments)), end="")
-    else:
-        print(_FORMATS[arguments.format](_for_here(place, running, arguments, user)), end="")
+    print(text(place, running, arguments, user), end="")
     return 0
+
+
+def text(
+    place: Home, running: Running, arguments: argparse.Namespace, user: Mapping[str, str]
+) -> str:
+    """Return what is to be set, in the form that is asked for; `user` is what was set before."""
+    if container := _CONTAINERS.get(arguments.format):
+        return container(*_for_container(place, running, arguments))
+    return _FORMATS[arguments.format](_for_here(place, running, arguments, user))
 
 
 def _proxy(place: Home, port: int | None) -> Running:

@@ -9,24 +9,26 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from llmitm.cli.filtering import add_filters, wanted
-from llmitm.cli.output import Column, as_json, clock, count, money, seconds, share, table
+from llmitm.cli.output import Column, add_forms, as_json, clock, count, money, seconds, share, table
 
 if TYPE_CHECKING:
     from llmitm.store.reader import Record
 
 _LOOK_SECONDS = 0.25
 _MOST_AT_ONCE = 1_000
-_COLUMNS = (
+COLUMNS = (
     Column("when"),
     Column("model", style="cyan"),
     Column("in", right=True),
-    Column("cached", right=True, style="dim"),
+    Column("cached", right=True, style="dim", spare=1),
     Column("out", right=True),
     Column("cost", right=True, style="green"),
-    Column("first", right=True, style="dim"),
+    Column("first", right=True, style="dim", spare=2),
     Column("total", right=True),
     Column("what", wide=True),
 )
+_LEAST = (8, 24, 6, 6, 6, 9, 6, 6, None)
+"""Widths of the columns where calls come one by one."""
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -39,9 +41,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--ids", action="store_true", help="show the calls' ids")
     parser.add_argument("--utc", action="store_true", help="times in UTC")
     parser.add_argument("-f", "--follow", action="store_true", help="go on as calls end")
-    forms = parser.add_mutually_exclusive_group()
-    for form in ("json", "jsonl", "csv"):
-        forms.add_argument(f"--{form}", action="store_const", const=form, dest="form")
+    add_forms(parser)
     parser.set_defaults(run=_run)
 
 
@@ -51,34 +51,39 @@ def _run(arguments: argparse.Namespace) -> int:
 
     asked = wanted(arguments)
     with reading(home().database) as log:
+        last = log.last_key()
         found = log.recent(asked, arguments.n)
-        _show(found[::-1] if arguments.follow else found, arguments)
-        last = max((call["key"] for call in found), default=0)
+        show(found[::-1] if arguments.follow else found, arguments, ids=arguments.ids)
         while arguments.follow:
             time.sleep(_LOOK_SECONDS)
             found = log.recent(replace(asked, after=last), _MOST_AT_ONCE)
             if found:
                 last = max(call["key"] for call in found)
-                _show(found[::-1], arguments, header=False)
+                show(found[::-1], arguments, ids=arguments.ids, header=False)
     return 0
 
 
-def _show(calls: Sequence[Record], arguments: argparse.Namespace, *, header: bool = True) -> None:
+def show(
+    calls: Sequence[Record], arguments: argparse.Namespace, *, ids: bool, header: bool = True
+) -> None:
+    """Print calls, in the form that was asked for."""
     if arguments.form:
-        as_json(calls, "jsonl" if arguments.follow else arguments.form)
+        as_json(calls, "jsonl" if getattr(arguments, "follow", False) else arguments.form)
         return
-    columns: tuple[Column, ...] = _COLUMNS
-    if arguments.ids:
-        columns = (Column("id", style="dim"), *_COLUMNS)
-    if not header:
-        columns = tuple(column._replace(title="") for column in columns)
-    rows = [_row(call, utc=arguments.utc) for call in calls]
-    if arguments.ids:
+    columns: tuple[Column, ...] = COLUMNS
+    if getattr(arguments, "follow", False):
+        columns = tuple(
+            column._replace(least=least) for column, least in zip(COLUMNS, _LEAST, strict=True)
+        )
+    rows = [row(call, utc=arguments.utc) for call in calls]
+    if ids:
+        columns = (Column("id", style="dim"), *columns)
         rows = [(call["id"], *row) for call, row in zip(calls, rows, strict=True)]
-    table(columns, rows)
+    table(columns, rows, header=header)
 
 
-def _row(call: Record, *, utc: bool) -> tuple[str, ...]:
+def row(call: Record, *, utc: bool) -> tuple[str, ...]:
+    """Return a call as it is shown under `COLUMNS`."""
     return (
         clock(call["started_at"], utc=utc),
         call["model"] or f"({call['operation']})",

@@ -26,7 +26,10 @@ class _AddTag(argparse.Action):
         setattr(namespace, self.dest, {**getattr(namespace, self.dest), **tag})
 
 
-def add_tags(parser: argparse.ArgumentParser) -> None:
+def add_tags(
+    parser: argparse.ArgumentParser,
+    meaning: str = "label every call, such as project=nightly; user and session are known keys",
+) -> None:
     """Add `-t KEY=VALUE`; one word alone is the value of the key `tag`."""
     parser.add_argument(
         "-t",
@@ -35,7 +38,7 @@ def add_tags(parser: argparse.ArgumentParser) -> None:
         dest="tags",
         default={},
         metavar="KEY=VALUE",
-        help="label every call, such as project=nightly; user and session are known keys",
+        help=meaning,
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,12 +14,18 @@ from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from llmitm import harmless
+
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from llmitm.store.reader import Sums
 
 _NANO = Decimal(10**9)
 _THOUSAND = 1_000
 _SMALL = Decimal("0.0001")
+_NAME, _WIDE = 16, 24
+"""Characters that a name, and a column that takes what room is left, have at least."""
 
 
 class Column(NamedTuple):
@@ -28,52 +36,137 @@ class Column(NamedTuple):
     style: str | None = None
     wide: bool = False
     """Takes what room is left, and is cut where there is none."""
+    least: int | None = None
+    """Characters that it always has, so that tables below each other are one."""
+    spare: int = 0
+    """Left out where there is no room, the highest first; 0 never."""
 
 
 def table(
-    columns: Sequence[Column], rows: Iterable[Sequence[str]], *, total: Sequence[str] | None = None
+    columns: Sequence[Column],
+    rows: Iterable[Sequence[str]],
+    *,
+    total: Sequence[str] | None = None,
+    header: bool = True,
+    titles: bool = False,
 ) -> None:
-    """Print rows: with rich on a terminal, as columns between tabs in a pipe."""
+    """Print rows: with rich on a terminal, as columns between tabs in a pipe.
+
+    A pipe gets no heading, but where only the `titles` tell what a column is.
+    """
     if not sys.stdout.isatty():
+        if titles:
+            print("\t".join(harmless.line(column.title) for column in columns))
         for row in rows:
-            print("\t".join(cell.replace("\n", " ").replace("\t", " ") for cell in row))
+            print("\t".join(map(harmless.line, row)))
         return
-    from rich import box
     from rich.console import Console
+    from rich.padding import Padding
+
+    made = drawn(columns, rows, total=total, header=header)
+    # Without a heading there is no frame either, which has a space at its left.
+    Console().print(made if header else Padding(made, (0, 0, 0, 1)))
+
+
+def drawn(
+    columns: Sequence[Column],
+    rows: Iterable[Sequence[str]],
+    *,
+    total: Sequence[str] | None = None,
+    header: bool = True,
+) -> Table:
+    """Return a table for a terminal: figures are whole, names are cut, and what can be spared goes where there is no room."""
+    from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(
-        box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, show_footer=total is not None
+    made = Table(
+        box=box.SIMPLE_HEAD if header else None,
+        header_style="bold",
+        pad_edge=False,
+        padding=(0, 1) if header else (0, 2, 0, 0),
+        collapse_padding=True,
+        show_header=header,
+        show_footer=total is not None,
     )
-    for number, column in enumerate(columns):
-        drawn.add_column(
-            column.title,
-            footer=total[number] if total else "",
+    cells = [[harmless.line(cell) for cell in row] for row in rows]
+    footer = [harmless.line(cell) for cell in total] if total else None
+    shown = _room(columns, [*cells, *([footer] if footer else [])])
+    for number, width in shown.items():
+        column = columns[number]
+        made.add_column(
+            Text(harmless.line(column.title)),
+            footer=Text(footer[number]) if footer else "",
             footer_style="bold",
             justify="right" if column.right else "left",
             style=column.style,
             no_wrap=True,
+            min_width=width,
+            max_width=None if column.wide else width,
             overflow="ellipsis",
             ratio=1 if column.wide else None,
         )
-    for row in rows:
-        drawn.add_row(*(Text.from_ansi(cell.replace("\n", " ")) for cell in row))
-    drawn.expand = any(column.wide for column in columns)
-    Console().print(drawn)
+    for row in cells:
+        made.add_row(*(Text(row[number]) for number in shown))
+    made.expand = any(columns[number].wide for number in shown)
+    return made
+
+
+def _room(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> dict[int, int]:
+    """Return which columns there is room for, each with its width; what takes the rest has its least."""
+    from rich.cells import cell_len
+
+    whole, least = {}, {}
+    for number, column in enumerate(columns):
+        longest = max((cell_len(row[number]) for row in cells), default=0)
+        whole[number] = max(longest, cell_len(column.title), column.least or 0)
+        most = whole[number] if column.right else _WIDE if column.wide else _NAME
+        least[number] = max(min(whole[number], most), column.least or 0)
+    room = shutil.get_terminal_size().columns - 1
+    spare = sorted(
+        (number for number in least if columns[number].spare),
+        key=lambda number: columns[number].spare,
+    )
+    while spare and sum(least.values()) + 2 * len(least) > room:
+        del least[spare.pop()]
+    left = room - sum(least.values()) - 2 * len(least)
+    for number in least:
+        if not columns[number].wide:
+            more = max(0, min(left, whole[number] - least[number]))
+            least[number] += more
+            left -= more
+    return least
 
 
 def as_json(records: Sequence[Mapping[str, Any]], form: str) -> None:
     """Print records as `json` (one array), `jsonl` (one a line) or `csv`."""
     if form == "json":
-        print(json.dumps(list(records), ensure_ascii=False, indent=2))
+        print(harmless.in_json(json.dumps(list(records), ensure_ascii=False, indent=2)))
     elif form == "jsonl":
         for record in records:
-            print(json.dumps(record, ensure_ascii=False), flush=True)
+            print(harmless.in_json(json.dumps(record, ensure_ascii=False)), flush=True)
     elif records:
         writer = csv.DictWriter(sys.stdout, list(records[0]))
         writer.writeheader()
-        writer.writerows(records)
+        for record in records:
+            writer.writerow({name: _in_csv(value) for name, value in record.items()})
+
+
+def _in_csv(value: object) -> object:
+    if isinstance(value, (dict, list)):
+        return harmless.in_json(json.dumps(value, ensure_ascii=False))
+    return harmless.text(value) if isinstance(value, str) and sys.stdout.isatty() else value
+
+
+def add_forms(parser: argparse.ArgumentParser) -> None:
+    """Add `--json`, `--jsonl` and `--csv`; the fields have the names that the log's columns have."""
+    forms = parser.add_mutually_exclusive_group()
+    for form, meaning in (
+        ("json", "an array of JSON"),
+        ("jsonl", "JSON, one a line"),
+        ("csv", "CSV"),
+    ):
+        forms.add_argument(f"--{form}", action="store_const", const=form, dest="form", help=meaning)
 
 
 @contextmanager

@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+import sys
 from collections.abc import Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING
 
+from llmitm import harmless
 from llmitm.callers import PROPERTIES
 from llmitm.cli.ls import what
 from llmitm.cli.output import as_json, clock, count, difference, money, seconds
@@ -39,6 +42,19 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--utc", action="store_true", help="times in UTC")
     forms = parser.add_mutually_exclusive_group()
+    forms.add_argument(
+        "--conversation", action="store_true", help="every turn, not only what was asked last"
+    )
+    forms.add_argument(
+        "--diff",
+        nargs="?",
+        const="",
+        metavar="PREV",
+        help="what the prompt has that PREV had not; without it the turn before",
+    )
+    forms.add_argument(
+        "--events", action="store_true", help="what happened when, and to which attempt"
+    )
     forms.add_argument("--raw", action="store_true", help="both bodies as they are stored")
     forms.add_argument("--json", action="store_true", help="everything, as JSON")
     forms.add_argument(
@@ -58,17 +74,94 @@ def _run(arguments: argparse.Namespace) -> int:
             bodies = {"request_body": request, "response_body": response}
             as_json([{**call, "properties": log.properties(call["key"]), **bodies}], "json")
         elif arguments.raw:
-            print(request or "", response or "", sep="\n\n")
+            shown = (request or "", response or "")
+            # Into a file or another program they go as they are.
+            print(*(map(harmless.text, shown) if sys.stdout.isatty() else shown), sep="\n\n")
         elif arguments.curl:
-            print(_curl(call, request))
+            print(harmless.in_json(_curl(call, request)))
+        elif arguments.diff is not None:
+            from llmitm.cli import differences
+
+            differences.show(log, call, request, arguments.diff)
+        elif arguments.events:
+            _events(log, call, utc=arguments.utc)
+        elif arguments.conversation:
+            _turns(request, call)
         else:
             _show(log, call, request, utc=arguments.utc)
     return 0
 
 
-def _show(log: Reader, call: Record, request: str | None, *, utc: bool) -> None:
+def _events(log: Reader, call: Record, *, utc: bool) -> None:
+    """Print when what happened. Chunks are not kept: of a stream the log has what they add up to."""
+    began = call["started_at"]
+    events = [(0, f"asked {call['host']}, {call['request_bytes']:,} bytes")]
+    for each in log.attempts(call["id"]):
+        at = int(datetime.fromisoformat(each["timestamp"]).timestamp() * 1000) - began
+        told = ": ".join(filter(None, (each["error_type"], each["error_message"])))
+        if call["attempts"] > 1:
+            events.append((at, f"attempt {each['number']} at {each['provider']}"))
+            ended = f"{each['status'] or 'no answer'} {told}".rstrip()
+            events.append((at + (each["latency_ms"] or 0), f"attempt {each['number']}: {ended}"))
+    events += [
+        (call[name], what)
+        for name, what in (
+            ("first_byte_ms", "first byte of the answer"),
+            ("first_content_ms", "first content of the answer"),
+            ("latency_ms", f"ended: {call['outcome']}, {call['response_bytes']:,} bytes"),
+        )
+        if call[name] is not None
+    ]
+    print(harmless.line(f"{call['id']} · {clock(began, utc=utc)}"))
+    for at, what_ in sorted(events, key=lambda event: event[0]):
+        print(f"{at / 1000:>9.3f} s  {harmless.line(what_)}")
+    if call["streaming"]:
+        print(
+            "its chunks are not kept one by one; --raw shows what they add up to", file=sys.stderr
+        )
+
+
+def _turns(request: str | None, call: Record) -> None:
+    """Print every turn with who speaks in it."""
     from rich.console import Console
-    from rich.markup import escape
+    from rich.text import Text
+
+    from llmitm.wire import changes, jsontext, turns
+
+    console = Console(highlight=False)
+    prompt = changes.read(request or "")
+    document = jsontext.parse_or_none(request) if request else None
+    if prompt is None:
+        console.print("the body is not kept, or has no turns")
+        return
+    told = [("system", text) for text in map(_said_text, prompt.system)]
+    told += [turns.said(turn) for turn in turns.turns(document)]
+    told.append(("answered", call["response"] or call["error_message"] or "–"))
+    for number, (who, said) in enumerate(told):
+        console.print(
+            Text(f"{'' if not number else chr(10)}{harmless.line(who)}", style="bold cyan")
+        )
+        console.print(Text(harmless.text(said)))
+
+
+def _said_text(text: str) -> str:
+    """Return what a block of a system prompt says."""
+    from llmitm.wire import jsontext, turns
+
+    block = jsontext.parse_or_none(text) if text.startswith("{") else None
+    return (
+        "\n".join(turns.strings(block.get("text", block.get("parts"))))
+        if isinstance(block, dict)
+        else text
+    )
+
+
+def _show(log: Reader, call: Record, request: str | None, *, utc: bool) -> None:
+    from rich import markup
+    from rich.console import Console
+
+    def escape(text: str) -> str:
+        return markup.escape(harmless.text(text))
 
     console = Console(highlight=False)
     asked = call["model_requested"]

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from llmitm import harmless
+
 if TYPE_CHECKING:
     from llmitm.home import Home
 
@@ -29,7 +31,7 @@ def show(
         f"llmitm: {refusal}: refused our certificate, its calls failed. See: llmitm doctor"
         for refusal in refusals[:_REFUSALS_SHOWN]
     )
-    print("\n".join(lines), file=sys.stderr)
+    print("\n".join(map(harmless.line, lines)), file=sys.stderr)
 
 
 def _calls(place: Home, run_id: str) -> list[str]:

@@ -96,11 +96,15 @@ class Question:
         """Return the question as the query of an address, with other parameters of the page or other filters."""
         own: dict[str, Any] = {name: changes.pop(name) for name in list(changes) if name in _PLAIN}
         question = replace(self, **own) if own else self
-        pairs = [(name, getattr(question, name)) for name in _PLAIN if getattr(question, name)]
-        pairs = [pair for pair in pairs if pair != ("since", SINCE)]
-        pairs += [("tag", f"{name}={value}") for name, value in question.tags.items()]
+        pairs = question.pairs()
         pairs += [(name, value) for name, value in changes.items() if value]
         return f"?{urlencode(pairs)}" if pairs else ""
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """Return the question as parameters of an address, or hidden fields of a form."""
+        pairs = [(name, getattr(self, name)) for name in _PLAIN if getattr(self, name)]
+        pairs = [pair for pair in pairs if pair != ("since", SINCE)]
+        return [*pairs, *(("tag", f"{name}={value}") for name, value in self.tags.items())]
 
     def narrowed(self, dimension: str, value: str) -> Question:
         """Return the question for those calls only that have a value of a dimension, such as `model` or `property:team`."""

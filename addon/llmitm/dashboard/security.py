@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+from tornado import web
+
 POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -100,3 +102,10 @@ def without_token(address: str) -> str:
 def own_path(address: str) -> str:
     """Return an address of ours to go back to; the home page where it is not ours."""
     return address if address.startswith("/") and address[1:2] not in ("/", "\\") else "/"
+
+
+def secure(handler: web.RequestHandler) -> None:
+    """Give an answer the headers that all answers carry."""
+    for name, value in HEADERS.items():
+        handler.set_header(name, value)
+    handler.clear_header("Server")

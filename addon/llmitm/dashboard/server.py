@@ -20,6 +20,7 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
 from llmitm.dashboard import security
+from llmitm.dashboard.metrics import MetricsHandler, Scraped
 from llmitm.dashboard.page import NotFoundError, Page, Shown, View
 from llmitm.dashboard.pages import pages
 from llmitm.dashboard.question import RANGES, Question
@@ -89,7 +90,7 @@ class Handler(web.RequestHandler):
 
     @override
     def set_default_headers(self) -> None:
-        _secure(self)
+        security.secure(self)
 
     @override
     def prepare(self) -> Awaitable[None] | None:
@@ -375,12 +376,6 @@ class ThemeHandler(Handler):
         self.redirect(security.own_path(self.get_body_argument("back", "/")), status=303)
 
 
-def _secure(handler: web.RequestHandler) -> None:
-    for name, value in security.HEADERS.items():
-        handler.set_header(name, value)
-    handler.clear_header("Server")
-
-
 class StaticHandler(web.StaticFileHandler):
     """Style and script: the same for everybody, yet with the headers of all answers."""
 
@@ -396,7 +391,7 @@ class StaticHandler(web.StaticFileHandler):
 
     @override
     def set_default_headers(self) -> None:
-        _secure(self)
+        security.secure(self)
 
     @override
     def set_extra_headers(self, path: str) -> None:
@@ -406,11 +401,13 @@ class StaticHandler(web.StaticFileHandler):
 def application(dashboard: Dashboard) -> web.Application:
     """Return the server's application."""
     shared = {"dashboard": dashboard}
+    scraped = Scraped(dashboard.home)
     static = {"path": str(FOLDER / "static"), "port": dashboard.port}
     return web.Application(
         [
             (r"/static/([a-z0-9.-]+)", StaticHandler, static),
             (r"/changed", ChangedHandler, shared),
+            (r"/metrics", MetricsHandler, {"scraped": scraped, "port": dashboard.port}),
             (r"/theme", ThemeHandler, shared),
             (r"/(.*)", PageHandler, shared),
         ],

@@ -7,8 +7,9 @@ import logging
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from decimal import Decimal
 
 from llmitm import budget_book, budgeting
 from llmitm.budgeting import Outputs
@@ -171,10 +172,14 @@ class BudgetAccounts:
         log.warning("llmitm: %s", budget_words.warning(state, crossing.percent, told))
 
     def budget_use(self) -> list[State]:
-        """Return all accounts that are in use, for alerts. For threads."""
+        """Return all accounts that are in use. For threads; may take a while."""
         if self._ledger is None:
             return []
         return budget_book.states(self._ledger, self._budgets.defined, self.clock(), self.zone)
+
+    def use_in_usd(self) -> Mapping[str, tuple[Decimal, Decimal]]:
+        """Return how far each budget is used, for alerts. For threads."""
+        return budget_book.use(self.budget_use())
 
     def close(self) -> None:
         """Close the accounts, when the log has been written out."""

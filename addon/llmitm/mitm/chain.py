@@ -36,6 +36,7 @@ def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = Fal
         Translating(),  # behind the tap: the log has what the provider sent
         Dispatch(),  # finds handlers faster than stock mitmdump does
         parts.console,  # closes the log when all is over
+        parts.telemetry,  # sends what the log got last
         parts.alerting,  # looks at what the log has then
         parts.budgets_closing,  # last: what is in the log then is settled
     ]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from decimal import Decimal
 
+from llmitm import harmless
 from llmitm.calls import Finished, Json
 from llmitm.mitm.guard import faults, guarded
 from llmitm.mitm.intercept import Intercept
@@ -83,9 +84,8 @@ def line(call: Finished) -> str:
     if call.attempts:
         state = f" · {len(call.attempts) + 1} attempts{state}"
     name = call.model or call.endpoint.operation
-    return (
-        f"llmitm: {call.endpoint.provider} {name} · {tokens} · {cost} · {seconds}{state}".rstrip()
-    )
+    told = f"llmitm: {call.endpoint.provider} {name} · {tokens} · {cost} · {seconds}{state}"
+    return harmless.line(told.rstrip())
 
 
 def _count(tokens: int | None) -> str:

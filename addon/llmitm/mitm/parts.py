@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import partial
 
 from llmitm.alerts.runner import AlertRunner
 from llmitm.answers.store import AnswerStore
 from llmitm.calls import Finished
+from llmitm.exports.otlp.live import LiveOtlp
 from llmitm.home import Home
 from llmitm.mitm.alerting import Alerting
 from llmitm.mitm.allowances import Allowances
@@ -28,9 +28,9 @@ from llmitm.mitm.replaying import RecordCalls, ReplayCalls
 from llmitm.mitm.retarget import Retarget
 from llmitm.mitm.router import Router
 from llmitm.mitm.sockets import Sockets
+from llmitm.mitm.telemetry import Telemetry
 from llmitm.mitm.tunnel import Tunnel
 from llmitm.modes import Modes, modes
-from llmitm.money import dollars
 from llmitm.policy.rules import Rules
 from llmitm.providers.hosts import HostTable
 from llmitm.readers import FollowingReader, reader
@@ -57,6 +57,7 @@ class Parts:
     governing: Governing | None
     attempts: Attempts
     console: Console
+    telemetry: Telemetry
     alerting: Alerting
     budgets_closing: BudgetsClosing
 
@@ -72,13 +73,15 @@ def made(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool) -> Pa
     budgets = BudgetKeeper(home, settings, lambda: read.prices, retarget)
     allowances = Allowances(AllowanceFile(home.allowances), lambda: read.prices)
     governing = Governing(settings.governor) if settings.governor.enabled else None
-    alerts = AlertRunner(home, settings, partial(_budget_use, budgets))
+    alerts = AlertRunner(home, settings, budgets.accounts.use_in_usd)
+    live = LiveOtlp(settings.otlp)
 
     def recorded(batch: Sequence[Finished]) -> None:
         """Tell all who wait for calls to be in the log. Runs on the recorder's thread."""
         budgets.accounts.recorded(batch)
         allowances.recorded(batch)
         alerts.recorded(batch)
+        live.recorded(batch)
         if governing is not None:
             governing.recorded(batch)
         console.recorded(batch)
@@ -117,6 +120,7 @@ def made(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool) -> Pa
         governing,
         attempts,
         console,
+        Telemetry(live),
         Alerting(alerts),
         BudgetsClosing(budgets.accounts),
     )
@@ -130,11 +134,3 @@ def _answering(home: Home, settings: Settings, asked: Modes) -> Caching | Record
         return RecordCalls(Recording(asked.record))
     store = AnswerStore(home.cache, settings.cache.size_mb * 1_000_000)
     return Caching(store, offline=asked.offline)
-
-
-def _budget_use(budgets: BudgetKeeper) -> dict[str, tuple[Decimal, Decimal]]:
-    """Return what is spent of each budget, and its limit, in USD."""
-    return {
-        state.name: (dollars(state.spent), dollars(state.limit))
-        for state in budgets.accounts.budget_use()
-    }

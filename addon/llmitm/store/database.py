@@ -1,4 +1,4 @@
-"""Open the log: for the writer, who makes and migrates it, and for readers, who cannot change it."""
+"""Open the log for the writer, who makes and migrates it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ from sqlite_utils import Database
 
 from llmitm.errors import StoreError
 from llmitm.store.migrations import migrations
+from llmitm.store.opening import APPLICATION_ID, BUSY_MS
 
-APPLICATION_ID = 0x6C6C6D69
-"""`llmi`, in the header of the file: what another program made is never touched."""
-_BUSY_MS = 5_000
 _LARGEST_WAL = 32 * 1024 * 1024
 _CACHE_KB = 16 * 1024
 
@@ -22,7 +20,7 @@ def open_writable(path: Path) -> Database:
     """Open the log to write, make it where it is missing. Raises `StoreError`, `sqlite3.Error`, `OSError`."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     _make_private(path)
-    connection = sqlite3.connect(path, timeout=_BUSY_MS / 1000, check_same_thread=False)
+    connection = sqlite3.connect(path, timeout=BUSY_MS / 1000, check_same_thread=False)
     try:
         _claim(connection, path)
         db = Database(connection)
@@ -36,26 +34,6 @@ def open_writable(path: Path) -> Database:
         connection.close()
         raise
     return db
-
-
-def open_readable(path: Path) -> Database:
-    """Open the log to read. Raises `StoreError` where there is none, or where it is not ours."""
-    if not path.exists():
-        raise StoreError(f"{path}: there is no log yet; `llmitm run -- COMMAND` makes one")
-    connection = sqlite3.connect(
-        f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=_BUSY_MS / 1000
-    )
-    try:
-        if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-            raise StoreError(f"{path} is not a log of llmitm")
-    except sqlite3.DatabaseError as error:
-        connection.close()
-        raise StoreError(f"{path}: {error}") from error
-    except StoreError:
-        connection.close()
-        raise
-    connection.row_factory = sqlite3.Row
-    return Database(connection)
 
 
 def _migrate(db: Database) -> None:

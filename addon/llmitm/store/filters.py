@@ -46,6 +46,9 @@ class Filter:
     session: str | None = None
     client: str | None = None
     """Part of the user agent."""
+    operation: str | None = None
+    cache: str | None = None
+    """What our own cache did: `hit`, `miss` and the like; `off` where it was not asked."""
     properties: Mapping[str, str] = field(default_factory=dict)
     status: str | None = None
     """`429`, `4xx` or `>=400`."""
@@ -159,6 +162,8 @@ def conditions(wanted: Filter) -> tuple[list[str], Values]:
     add("calls.run_id = ?", wanted.run)
     add("calls.session_id = ?", wanted.session)
     add("instr(calls.client, ?)", wanted.client)
+    add("calls.operation = ?", wanted.operation)
+    add("coalesce(calls.cache, 'off') = ?", wanted.cache)
     add("calls.cost_nanousd >= ?", nano(wanted.min_cost))
     add("calls.key > ?", wanted.after)
     for name, value in wanted.properties.items():

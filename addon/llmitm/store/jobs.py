@@ -14,7 +14,7 @@ from typing import get_args
 from llmitm.calls import Endpoint, Finished, Operation, Prompt
 from llmitm.errors import StoreError
 from llmitm.jobs import Asked, JobId, charges, job_of, repeated
-from llmitm.store.database import open_readable
+from llmitm.store.opening import open_readable
 
 _ASKED = """SELECT calls.operation, model_requested, service_tier_requested, request_body
 FROM jobs JOIN calls ON calls.key = asked_key LEFT JOIN exchanges ON exchanges.id = calls.id
@@ -46,7 +46,7 @@ def settle(connection: sqlite3.Connection, call: Finished, key: int) -> Finished
 def recall(path: Path, job: JobId) -> Asked | None:
     """Return what a job was asked for, as far as a log has it; None where it has nothing, or cannot be read."""
     try:
-        with closing(open_readable(path).conn) as connection:
+        with closing(open_readable(path)) as connection:
             row = connection.execute(_ASKED, _stored(job)).fetchone()
     except (StoreError, sqlite3.Error, OSError):
         return None

@@ -14,11 +14,27 @@ from llmitm.basis import Basis
 from llmitm.errors import LlmitmError
 from llmitm.policy.alert_conditions import Condition
 from llmitm.policy.alerting import Measured
-from llmitm.store import alert_measures, facts, filters, limits, priced, retries, sums
-from llmitm.store.database import open_readable
+from llmitm.store import (
+    alert_measures,
+    continued,
+    facts,
+    filters,
+    limits,
+    priced,
+    repeated,
+    retries,
+    sessions,
+    sums,
+    threads,
+)
+from llmitm.store.continued import Pair
 from llmitm.store.filters import Filter
+from llmitm.store.opening import open_readable
 from llmitm.store.priced import Bases
+from llmitm.store.repeated import Asked
+from llmitm.store.sessions import Session
 from llmitm.store.sums import Sums as Sums
+from llmitm.store.threads import Thread
 from llmitm.store.views import SUMS
 
 type Record = dict[str, Any]
@@ -42,9 +58,7 @@ class Reader:
     """A log, opened to read. Raises `StoreError` where there is none, or where it is not ours."""
 
     def __init__(self, path: Path) -> None:
-        self.db = open_readable(path)
-        self._connection: sqlite3.Connection = self.db.conn
-        self._connection.row_factory = None
+        self._connection = open_readable(path)
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -59,6 +73,11 @@ class Reader:
         """Return the latest calls that fit, the latest first."""
         keys = filters.find(self._connection, wanted, limit)
         return [self._record(key) for key in keys]
+
+    def last_key(self) -> int:
+        """Return the key of the call that ended last; 0 where there is none."""
+        query = "SELECT coalesce(max(key), 0) FROM calls"
+        return int(self._connection.execute(query).fetchone()[0])
 
     def call(self, name: str) -> Record:
         """Return a call by its id, an unambiguous end of it, `last`, or `@N` for the Nth latest.
@@ -89,12 +108,42 @@ class Reader:
                 break
         return rows
 
+    def before(self, call: Record) -> str | None:
+        """Return the call of the same session and model before one that goes on from none; None where there is none."""
+        query = """SELECT id FROM calls INDEXED BY calls_by_session
+            WHERE session_id = ? AND started_at < ? AND model IS ? ORDER BY started_at DESC LIMIT 1"""
+        values = (call["session_id"], call["started_at"], call["model"])
+        row = self._connection.execute(query, values).fetchone()
+        return row[0] if row else None
+
     def bodies(self, identity: str) -> tuple[str | None, str | None]:
         """Return request and response of a call, whole."""
         row = self._connection.execute(
             "SELECT request_body, response_body FROM exchanges WHERE id = ?", (identity,)
         ).fetchone()
         return (row[0], row[1]) if row else (None, None)
+
+    def logged(self, wanted: Filter, most: int | None = None, *, bodies: bool = True) -> Logged:
+        """Return the calls that fit, the latest `most` of them, each with its properties and bodies."""
+        keys = priced.keys(self._connection, wanted)
+        if most is not None:
+            keys = keys[max(len(keys) - most, 0) :]
+        return Logged(self, keys, bodies)
+
+    def conversation(self, name: str, *, bodies: bool = True) -> Logged:
+        """Return the calls of a conversation, named as `call` takes the name of any of them."""
+        query = "SELECT key FROM calls WHERE thread_key = ? ORDER BY key"
+        rows = self._connection.execute(query, (self.call(name)["thread_key"],))
+        return Logged(self, [key for (key,) in rows], bodies)
+
+    def _whole(self, key: int, bodies: bool) -> Record | None:
+        try:
+            record = {**self._record(key), "properties": self.properties(key)}
+        except LookupError:
+            return None
+        if bodies:
+            record["request_body"], record["response_body"] = self.bodies(record["id"])
+        return record
 
     def properties(self, key: int) -> dict[str, str]:
         """Return the properties of a call."""
@@ -108,6 +157,18 @@ class Reader:
         """
         return sums.sums(self._connection, wanted, by, utc=utc)
 
+    def by_minute(self, wanted: Filter, minutes: int) -> list[int]:
+        """Return the cost (nano-dollars) of each minute from `wanted.since` on, which must be set."""
+        assert wanted.since is not None
+        first = filters.milliseconds(wanted.since) // 60_000
+        where, values = sums.where(self._connection, wanted)
+        query = (
+            "SELECT started_at / 60000, sum(coalesce(cost_nanousd, 0)) FROM calls INDEXED BY calls_by_time"
+            f" WHERE {where} GROUP BY 1"
+        )
+        found = dict(self._connection.execute(query, values).fetchall())
+        return [found.get(first + number, 0) for number in range(1, minutes + 1)]
+
     def quantiles(self, wanted: Filter, shares: Sequence[float]) -> list[int | None]:
         """Return latencies (ms) that these shares of the calls did not exceed."""
         where, values = sums.where(self._connection, wanted)
@@ -115,9 +176,36 @@ class Reader:
         times = [row[0] for row in self._connection.execute(query, values)]
         return [times[round(share * (len(times) - 1))] if times else None for share in shares]
 
+    def sessions(self, wanted: Filter, limit: int) -> list[Session]:
+        """Return sessions that have calls which fit, the latest first."""
+        return sessions.latest(self._connection, wanted, limit)
+
+    def sessions_named(self, names: Sequence[str]) -> list[Session]:
+        """Return sessions by their ids; those that there are."""
+        return sessions.read(self._connection, names)
+
+    def threads(self, wanted: Filter, limit: int) -> list[Thread]:
+        """Return conversations that have calls which fit, the latest first, each with those that it began."""
+        return threads.latest(self._connection, wanted, limit)
+
+    def threads_of(self, session: str) -> list[Thread]:
+        """Return the conversations of a session, each with those that it began."""
+        return threads.of_session(self._connection, session)
+
+    def thread(self, key: int) -> list[Record]:
+        """Return the calls of a conversation, by the key of its first one, the latest first."""
+        query = "SELECT key FROM calls WHERE thread_key = ? ORDER BY key DESC"
+        return [
+            self._record(each) for (each,) in self._connection.execute(query, (key,)).fetchall()
+        ]
+
     def measured(self, condition: Condition, since: datetime) -> list[Measured]:
         """Return what an alert watches, since then, group by group."""
         return alert_measures.measure(self._connection, condition, since)
+
+    def backup(self, target: sqlite3.Connection) -> None:
+        """Copy the log, whole even while somebody writes to it."""
+        self._connection.backup(target)
 
     @property
     def version(self) -> int:
@@ -136,6 +224,15 @@ class Reader:
         priced.require_bases(self._connection)
         return Bases(self._connection, wanted)
 
+    def continued(self, wanted: Filter, limit: int) -> list[Pair]:
+        """Return the latest calls that fit and go on from another, each with that one."""
+        priced.require_bases(self._connection)
+        return list(continued.pairs(self._connection, wanted, limit))
+
+    def asked(self, wanted: Filter, lifetime_ms: int) -> Iterator[Asked]:
+        """Yield calls in the order of time, each with whether the same was answered not longer before than this."""
+        return repeated.asked(self._connection, wanted, lifetime_ms)
+
     def unpriced(self, wanted: Filter) -> list[Record]:
         """Return calls without a price, summed up by provider, model and reason."""
         priced.require_bases(self._connection)
@@ -150,6 +247,20 @@ class Reader:
         """Return the providers and models that were ever logged."""
         query = "SELECT DISTINCT provider, model FROM hours ORDER BY provider, model"
         return self._connection.execute(query).fetchall()
+
+    def totals(self) -> list[Sums]:
+        """Return the sums of all that was ever logged, by provider and model."""
+        amounts = ", ".join(f"sum({name})" for name in SUMS)
+        query = f"SELECT provider, model, {amounts} FROM hours GROUP BY provider, model"
+        return [
+            Sums((provider, model), *counts)
+            for provider, model, *counts in self._connection.execute(query)
+        ]
+
+    def latencies(self, after: int) -> Iterator[tuple[int, str, str | None, int | None]]:
+        """Yield key, provider, model and latency (ms) of the calls that ended after one, by its key."""
+        query = "SELECT key, provider, model, latency_ms FROM calls WHERE key > ? ORDER BY key"
+        yield from self._connection.execute(query, (after,))
 
     def rate_limits(self) -> list[Record]:
         """Return the latest word of each limit."""
@@ -189,11 +300,29 @@ class Reader:
         return _records(self._connection.execute(sql))
 
     def _record(self, key: int) -> Record:
-        (record,) = _records(self._connection.execute(_RECORD, (key,)))
+        record = _records(self._connection.execute(_RECORD, (key,)))[0]
         for name in _JSON:
             if name in record:
                 record[name] = json.loads(record[name]) if record[name] else None
         return record
+
+
+class Logged:
+    """Calls in the order in which they ended, read one by one as they are asked for."""
+
+    def __init__(self, reader: Reader, keys: Sequence[int], bodies: bool) -> None:
+        self._reader = reader
+        self._keys = keys
+        self._bodies = bodies
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __iter__(self) -> Iterator[Record]:
+        for key in self._keys:
+            record = self._reader._whole(key, self._bodies)
+            if record is not None:  # else it was removed since its key was read
+                yield record
 
 
 def _records(cursor: sqlite3.Cursor) -> list[Record]:

@@ -19,8 +19,9 @@ from llmitm.basis import Basis
 from llmitm.calls import Charge
 from llmitm.money import nano
 from llmitm.store import facts, priced, rollups
-from llmitm.store.database import open_readable, open_writable
+from llmitm.store.database import open_writable
 from llmitm.store.filters import Filter, among
+from llmitm.store.opening import open_readable
 from llmitm.store.rollups import Difference
 from llmitm.store.rows import Row, amounts
 
@@ -165,7 +166,7 @@ def repricing(
 
     Raises `StoreError`, `sqlite3.Error`.
     """
-    with closing(open_readable(path).conn) as connection:
+    with closing(open_readable(path)) as connection:
         if not write:
             connection.row_factory = None
             priced.require_bases(connection)

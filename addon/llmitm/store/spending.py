@@ -10,7 +10,7 @@ from typing import NamedTuple
 from llmitm.errors import StoreError
 from llmitm.money import nano
 from llmitm.policy.budgets import Budgets, Held, Who
-from llmitm.store.database import open_readable
+from llmitm.store.opening import open_readable
 
 _COLUMNS: Mapping[str, str] = {
     "provider": "coalesce(provider_requested, provider)",
@@ -33,7 +33,7 @@ class LogState(NamedTuple):
 def state(log: Path) -> LogState:
     """Return the key of the latest call, 0 where there is none. Raises `sqlite3.Error`, `OSError`."""
     try:
-        with closing(open_readable(log).conn) as connection:
+        with closing(open_readable(log)) as connection:
             row = connection.execute("SELECT coalesce(max(key), 0) FROM calls").fetchone()
             return LogState(log.stat().st_ino, row[0])
     except (StoreError, FileNotFoundError):
@@ -70,7 +70,7 @@ def spent(log: Path, held: Held, since: float, up_to: int, slice_ms: int) -> Map
     unpriced = 0 if isinstance(budget.unpriced, str) else nano(budget.unpriced)
     values = [*properties, slice_ms, unpriced, int(since * 1000), up_to]
     matching, found = Budgets([budget]), dict[int, int]()
-    with closing(open_readable(log).conn) as connection:
+    with closing(open_readable(log)) as connection:
         for row in connection.execute(query, values):
             *seen, number, amount = row
             known = dict(zip(names, seen, strict=False))
@@ -98,7 +98,7 @@ def logged(log: Path, call_ids: list[str]) -> Mapping[str, Logged]:
     """Return those of some calls that are in the log. Raises `sqlite3.Error`."""
     found: dict[str, Logged] = {}
     try:
-        connection = open_readable(log).conn
+        connection = open_readable(log)
     except StoreError:
         return found
     with closing(connection):

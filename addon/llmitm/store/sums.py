@@ -21,8 +21,11 @@ _PERIODS = {
     _MINUTE: "%Y-%m-%d %H:%M",
     "hour": "%Y-%m-%d %H:00",
     "day": "%Y-%m-%d",
+    "week": "%Y-%m-%d",
     "month": "%Y-%m",
 }
+_MONDAY = ", 'weekday 0', '-6 days'"
+"""Makes a day the first one of its week."""
 _COLUMNS = {
     "provider": "calls.provider",
     "model": "coalesce(calls.model, '')",
@@ -41,7 +44,7 @@ KNOWN = (*_PERIODS, *_COLUMNS, *_FACTS, "property:NAME")
 _MOST_FOUND = 10_000
 """Calls with a text that are added up."""
 
-_AMOUNTS = {
+AMOUNTS = {
     "calls": "1",
     "errors": "outcome = 'error'",
     "unpriced": "cost_nanousd IS NULL",
@@ -125,7 +128,7 @@ def dimensions(by: Sequence[str]) -> list[str]:
 def column(dimension: str, zone: str, time: str = "calls.started_at") -> _Query:
     """Return SQL for what a call has of a dimension, and the values of its marks."""
     if dimension in _PERIODS:
-        return f"strftime('{_PERIODS[dimension]}', {time} / 1000, 'unixepoch'{zone})", []
+        return _period(dimension, f"{time} / 1000, 'unixepoch'{zone}"), []
     if dimension in _COLUMNS:
         return _COLUMNS[dimension], []
     name = dimension.removeprefix(_PROPERTY)
@@ -175,6 +178,11 @@ def groups(by: Sequence[str], zone: str = "") -> tuple[list[str], Values, list[s
     return columns, own, conditions, needed
 
 
+def _period(name: str, at: str) -> str:
+    """Return SQL for the hour, day, week (its Monday) or month that a moment is in."""
+    return f"strftime('{_PERIODS[name]}', {at}{_MONDAY if name == 'week' else ''})"
+
+
 def _arms(
     connection: sqlite3.Connection, wanted: Filter, by: Sequence[str], zone: str
 ) -> Iterator[_Query]:
@@ -208,7 +216,7 @@ def _rollup(wanted: Filter, by: Sequence[str], zone: str) -> _Rollup | None:
     if filtered is None and rest != Filter():
         return None
     # The days of this roll-up are those of UTC, and cannot be put together to others.
-    dimensions = inner - {"day", "month"} if not zone else inner
+    dimensions = inner - {"day", "week", "month"} if not zone else inner
     if filtered is not None:
         dimensions = dimensions | {filtered[0]}
     if len(dimensions) != 1:
@@ -245,7 +253,7 @@ def _from_rollup(
     table, time = ("hours", "hour") if rollup.dimension is None else ("days", "day")
     at = f"{time} * {rollup.unit // 1000}, 'unixepoch'{zone}"
     columns = [
-        f"strftime('{_PERIODS[name]}', {at})"
+        _period(name, at)
         if name in _PERIODS
         else (name if name in ("provider", "model") else "value")
         for name in by
@@ -278,14 +286,23 @@ def _from_calls(
 ) -> _Query:
     """Add up calls: all that fit, or those that began between two times (ms)."""
     condition, values = where(connection, wanted, of_few=between is not None)
-    columns, own, conditions, needed = groups(by, zone)
-    condition, values = " AND ".join([condition, *conditions]), [*values, *needed]
     table = "calls"
     if between is not None:
         table = "calls INDEXED BY calls_by_time"
         condition += " AND started_at >= ? AND started_at < ?"
         values += between
-    return _select(columns, _AMOUNTS, table, condition), [*own, *values]
+    columns: list[str] = []
+    own: Values = []
+    for number, dimension in enumerate(by):
+        if dimension.startswith(_PROPERTY):
+            # One look for what a call must have and for its value; the cross keeps the calls as what is walked over.
+            name = f"property{number}"
+            table += f" CROSS JOIN properties AS {name} ON {name}.call_key = calls.key AND {name}.name = ?"
+            columns.append(f"{name}.value")
+            own.append(dimension.removeprefix(_PROPERTY))
+        else:
+            columns += groups([dimension], zone)[0]
+    return _select(columns, AMOUNTS, table, condition), [*own, *values]
 
 
 def _select(columns: Sequence[str], amounts: Mapping[str, str], table: str, condition: str) -> str:

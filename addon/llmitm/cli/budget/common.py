@@ -5,14 +5,15 @@ from __future__ import annotations
 import sqlite3
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, tzinfo
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from llmitm import budget_book
 from llmitm.errors import LlmitmError
-from llmitm.home import home
+from llmitm.home import Home, home
 from llmitm.policy.budget_words import State
 from llmitm.policy.budgets import Budget
 from llmitm.policy.windows import EVER
@@ -31,9 +32,9 @@ class Book(NamedTuple):
 
 
 @contextmanager
-def book() -> Iterator[Book]:
-    """Open the budgets for a block. Raises `LlmitmError`."""
-    place = home()
+def book(place: Home | None = None) -> Iterator[Book]:
+    """Open the budgets of a folder, or of the one in use, for a block. Raises `LlmitmError`."""
+    place = place or home()
     settings = load(place)
     try:
         with opened(place.budgets, place.database) as ledger:
@@ -44,6 +45,13 @@ def book() -> Iterator[Book]:
             yield Book(ledger, budgets, frozenset(made), budget_book.zone(settings))
     except (sqlite3.Error, OSError) as error:
         raise LlmitmError(f"{place.budgets}: {error}") from error
+
+
+def budget_use() -> Mapping[str, tuple[Decimal, Decimal]]:
+    """Return what is spent of each account, and its limit, in USD. Raises `LlmitmError`."""
+    with book() as found:
+        states = budget_book.states(found.ledger, found.budgets, time.time(), found.zone)
+        return budget_book.use(states)
 
 
 def named(found: Book, name: str) -> Budget:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import argparse
 
-from llmitm.cli.budget.common import book, named
+from llmitm.cli.budget.common import Book, book, named
 from llmitm.errors import LlmitmError
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Remove it; one of the settings with the same name then holds again."""
+    """Remove it."""
     with book() as found:
-        if not found.ledger.define(arguments.name, None):
-            named(found, arguments.name)
-            raise LlmitmError(
-                f"the budget {arguments.name} is from the settings file, and is removed there"
-            )
+        remove(found, arguments.name)
     print(f"removed {arguments.name}")
     return 0
+
+
+def remove(found: Book, name: str) -> None:
+    """Remove a budget; one of the settings with the same name then holds again. Raises `LlmitmError`."""
+    if not found.ledger.define(name, None):
+        named(found, name)
+        raise LlmitmError(f"the budget {name} is from the settings file, and is removed there")

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from llmitm.cli.budget.common import book
+from llmitm.cli.budget.common import Book, book
 from llmitm.errors import LlmitmError
 from llmitm.policy.budget_words import usd
 from llmitm.policy.budgets import Budget
@@ -20,13 +20,17 @@ def run(arguments: argparse.Namespace) -> int:
     """Keep it."""
     budget = read(arguments)
     with book() as found:
-        was_there = found.ledger.define(
-            budget.name, budget.model_dump_json(exclude_unset=True, exclude_none=True)
-        )
+        was_there = keep(found, budget)
     what = budget.describe()
     told = f"{usd(budget.limit_nanousd)} per {budget.per}{f' for {what}' if what else ''}"
     print(f"{'changed' if was_there else 'made'} {budget.name}: {told}, then {budget.on_limit}")
     return 0
+
+
+def keep(found: Book, budget: Budget) -> bool:
+    """Keep a budget, and return whether there was one of its name."""
+    definition = budget.model_dump_json(exclude_unset=True, exclude_none=True)
+    return found.ledger.define(budget.name, definition)
 
 
 def read(arguments: argparse.Namespace) -> Budget:

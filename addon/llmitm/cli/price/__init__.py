@@ -6,7 +6,7 @@ import argparse
 import importlib
 from collections.abc import Callable
 
-from llmitm.cli.filtering import add_filters, moment
+from llmitm.cli.filtering import add_filters, moment, span
 from llmitm.cli.price.common import day
 from llmitm.cli.price.units import add_usage
 
@@ -41,9 +41,16 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add_filters(recalc)
     recalc.set_defaults(run=_verb("recalc"))
 
-    whatif = verbs.add_parser("whatif", help="what the log would have cost on another model")
+    whatif = verbs.add_parser(
+        "whatif", help="what the log would have cost on another model, in another tier, or cached"
+    )
+    whatif.add_argument("--model", dest="target", help="the other model, as on the wire")
+    whatif.add_argument("--tier", help="another tier, such as batch, flex or priority")
     whatif.add_argument(
-        "--model", dest="target", required=True, help="the other model, as on the wire"
+        "--cached",
+        type=span,
+        metavar="TIME",
+        help="with our cache on, its answers kept so long, such as 1h or 7d",
     )
     whatif.add_argument("--provider", dest="target_provider", help="who serves it")
     add_filters(whatif, model="--of", provider="--of-provider")

@@ -11,7 +11,7 @@ from typing import Any
 from llmitm.cli.output import Column, clock, count, difference, money, table
 from llmitm.home import home
 from llmitm.store.filters import Filter
-from llmitm.store.reader import Record, reading
+from llmitm.store.reader import Reader, Record
 from llmitm_pricing import PriceFileError, PriceTable
 from llmitm_pricing.schema import Model
 
@@ -26,29 +26,39 @@ type Findings = dict[str, list[Record]]
 def run(arguments: argparse.Namespace) -> int:
     """Print what is found; 1 where that is anything."""
     place = home()
-    asked = Filter(since=arguments.since)
-    unpriced: list[Record] = []
-    differing: list[Record] = []
-    models: list[tuple[str, str]] = []
-    if place.database.exists():
-        with reading(place.database) as log:
-            unpriced = log.unpriced(asked)
-            differing = log.differing(asked, _ODD_SHARE)
-            models = log.models()
-    now = datetime.now(UTC)
     price_table = PriceTable.load(own=place.prices).reloaded()
-    findings: Findings = {
-        "unpriced": unpriced,
-        "faulty": list(_faulty(price_table)),
-        "stale": list(_stale(price_table, models, now, everything=arguments.all)),
-        "ending": list(_ending(price_table, models, now)),
-        "differing": differing,
-    }
+    log = Reader(place.database) if place.database.exists() else None
+    try:
+        findings = find(log, price_table, Filter(since=arguments.since), everything=arguments.all)
+    finally:
+        if log is not None:
+            log.close()
     if arguments.json:
         print(json.dumps(findings, ensure_ascii=False, indent=2))
     else:
         _print(findings)
     return 1 if any(findings.values()) else 0
+
+
+def find(
+    log: Reader | None, price_table: PriceTable, asked: Filter, *, everything: bool = False
+) -> Findings:
+    """Return what of the log has no price, and what of the price files wants looking at; of all files, or of those used."""
+    unpriced: list[Record] = []
+    differing: list[Record] = []
+    models: list[tuple[str, str]] = []
+    if log is not None:
+        unpriced = log.unpriced(asked)
+        differing = log.differing(asked, _ODD_SHARE)
+        models = log.models()
+    now = datetime.now(UTC)
+    return {
+        "unpriced": unpriced,
+        "faulty": list(_faulty(price_table)),
+        "stale": list(_stale(price_table, models, now, everything=everything)),
+        "ending": list(_ending(price_table, models, now)),
+        "differing": differing,
+    }
 
 
 def _faulty(price_table: PriceTable) -> Iterator[Record]:

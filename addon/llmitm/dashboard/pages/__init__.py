@@ -11,6 +11,14 @@ _MODULES = (
     "now",
     "calls",
     "runs",
+    "models",
+    "users",
+    "workflows",
+    "reliability",
+    "cache",
+    "budgets",
+    "prices",
+    "setup",
 )
 
 

@@ -1,0 +1,1 @@
+"""OpenTelemetry: calls as spans and metrics, over OTLP."""

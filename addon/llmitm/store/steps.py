@@ -1,0 +1,112 @@
+"""Calls by several properties at once, such as a workflow and its steps, level by level."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from llmitm.store import filters, sums
+from llmitm.store.filters import Filter
+from llmitm.store.reader import Reader
+
+MOST_LOOKED_AT = 10_000
+"""Calls that are put in order by more than one property, the latest: no roll-up knows those."""
+_PROPERTY = "property:"
+
+
+@dataclass(slots=True)
+class Node:
+    """What calls with a value add up to, and the values of the next property below it."""
+
+    value: str
+    calls: int
+    errors: int
+    unpriced: int
+    input_tokens: int
+    output_tokens: int
+    cached_input_tokens: int
+    cost_nanousd: int
+    latency_ms: int
+    below: Sequence[Node] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """Calls by some properties."""
+
+    nodes: Sequence[Node]
+    """Those of the first property, the dearest first."""
+    looked_at: int
+    """Calls that were put in order."""
+    is_cut: bool
+    """Whether there are more calls than were looked at."""
+
+
+def tree(log: Reader, wanted: Filter, names: Sequence[str]) -> Tree:
+    """Return the latest calls that fit and have the first of some properties, by all of them.
+
+    A call without one of the later properties is under an empty value.
+    """
+    connection = log.connection
+    given, values = filters.conditions(replace(wanted, properties={}))
+    for name, value in wanted.properties.items():
+        given.append(
+            "EXISTS (SELECT 1 FROM properties AS p WHERE p.call_key = calls.key AND p.name = ? AND p.value = ?)"
+        )
+        values += (name, value)
+    if wanted.model is not None:
+        models = filters.models(connection, wanted.model)
+        given.append(filters.among("calls.model", models))
+        values += models
+    if wanted.text is not None:
+        keys = filters.find(connection, wanted, MOST_LOOKED_AT)
+        given.append(f"calls.key IN ({', '.join(map(str, keys))})")
+    columns = ", ".join(
+        f"coalesce((SELECT value FROM properties WHERE call_key = calls.key AND name = ?), '') AS by{number}"
+        for number in range(len(names))
+    )
+    latest = (
+        f"SELECT {columns}, calls.* FROM calls INDEXED BY {_index(wanted)}"
+        f" WHERE {' AND '.join([*given, _HAS])} ORDER BY calls.started_at DESC LIMIT {MOST_LOOKED_AT}"
+    )
+    groups = ", ".join(f"by{number}" for number in range(len(names)))
+    rows = connection.execute(
+        f"SELECT {groups}, {_ADDED} FROM ({latest}) AS calls GROUP BY {groups}",
+        [*names, *values, names[0]],
+    ).fetchall()
+    nodes = _nodes([(row[: len(names)], row[len(names) :]) for row in rows])
+    looked_at = sum(node.calls for node in nodes)
+    return Tree(nodes, looked_at, looked_at >= MOST_LOOKED_AT)
+
+
+def values(log: Reader, wanted: Filter, name: str) -> int:
+    """Return how many calls that fit have a property, out of the roll-up where it knows."""
+    found = sums.sums(log.connection, wanted, [_PROPERTY + name], utc=True)
+    return sum(row.calls for row in found)
+
+
+def _index(wanted: Filter) -> str:
+    if wanted.user is not None:
+        return "calls_by_user"
+    return "calls_by_provider" if wanted.provider is not None else "calls_by_time"
+
+
+def _nodes(rows: Sequence[tuple[tuple[str, ...], tuple[int, ...]]]) -> list[Node]:
+    """Put rows under one another by their first values."""
+    parts: dict[str, list[tuple[tuple[str, ...], tuple[int, ...]]]] = {}
+    for path, amounts in rows:
+        parts.setdefault(path[0], []).append((path[1:], amounts))
+    nodes = []
+    for value, below in parts.items():
+        totals = [sum(column) for column in zip(*(amounts for _, amounts in below), strict=True)]
+        node = Node(value, *totals)
+        if below[0][0]:
+            node.below = _nodes(below)
+        nodes.append(node)
+    return sorted(nodes, key=lambda node: (-node.cost_nanousd, -node.calls, node.value))
+
+
+_HAS = "EXISTS (SELECT 1 FROM properties AS p WHERE p.call_key = calls.key AND p.name = ?)"
+_ADDED = """count(*), sum(outcome = 'error'), sum(cost_nanousd IS NULL),
+    sum(counted * coalesce(input_tokens, 0)), sum(counted * coalesce(output_tokens, 0)),
+    sum(counted * coalesce(cached_input_tokens, 0)), sum(coalesce(cost_nanousd, 0)), sum(coalesce(latency_ms, 0))"""
