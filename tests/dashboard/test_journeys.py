@@ -112,6 +112,26 @@ def test_a_row_appears_by_itself(tmp_path: Path, chrome: Browser) -> None:
     assert chrome.complaints() == []
 
 
+def test_a_budget_is_set_and_taken_away(tmp_path: Path, chrome: Browser) -> None:
+    home = Home(tmp_path)
+    write(home.database, time.time())
+    chrome.complaints()
+    with serving(home) as dashboard:
+        chrome.go(dashboard.url)
+        chrome.press("g", pages()["budgets"].key)
+        chrome.until(lambda: chrome.count("#budget-form") == 1, "the page")
+        chrome.fill("#budget-form [name=amount]", "0.05")
+        chrome.fill("#budget-form [name=for]", "user=ada")
+        chrome.fill("#budget-form [name=name]", "adas")
+        chrome.click("#budget-form > button")
+        chrome.until(lambda: chrome.count("#budgets tr[data-row^=adas]") == 1, "it is listed")
+        assert "$0.05" in chrome.texts("#budgets tr[data-row^=adas]")[0]
+        chrome.click("#budgets tr[data-row^=adas] button")
+        chrome.until(lambda: chrome.count("#budgets tr[data-row^=adas]") == 0, "it is gone")
+        chrome.go("about:blank")
+    assert chrome.complaints() == []
+
+
 def test_difference_of_two_turns(window: Browser, shown: Dashboard, logged: Home) -> None:
     window.go(f"{origin(shown)}/runs?kind=session")
     window.click(f"{ROWS} .run-name a")

@@ -285,13 +285,19 @@ def test_the_command_of_a_page_is_one_of_the_command_line(
     from llmitm.cli import main
 
     monkeypatch.setenv("LLMITM_HOME", str(logged.folder))
-    for path in ("/now", "/calls?user=ada", "/calls/last", "/calls/last/raw"):
+    turn = latest(logged, session=SESSION)["id"]
+    inside = [f"/calls/{turn}{tab}" for tab in ("", "/raw", "/changes", "/cost")]
+    inside += [f"/runs?kind={kind}" for kind in ("run", "session", "thread")]
+    inside += [f"/runs/session/{SESSION}", f"/runs/run/{RUN}", f"/runs/thread/{turn}"]
+    # The doctor and prices may have findings, and there are neither budgets nor cached answers here.
+    listed = [f"/{name}" for name in pages() if name not in ("setup", "prices", "budgets", "cache")]
+    for path in ("/now?every=5%20minutes", "/calls?user=ada", *inside, *listed):
         found = re.search(r'<code id="command">(.*?)</code>', client.page(path).body)
         assert found is not None
         program, *arguments = shlex.split(html.unescape(found[1]))
         assert program == "llmitm"
-        assert main(arguments) == 0
-        assert capsys.readouterr().out
+        assert main(arguments) == 0, found[1]
+        assert capsys.readouterr().out, found[1]
 
 
 def test_windows_that_refresh_at_once_share_a_page(client: Client) -> None:

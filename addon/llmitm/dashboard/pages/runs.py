@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from shlex import quote
 from typing import cast
 
 from markupsafe import Markup
@@ -23,6 +24,11 @@ from llmitm.store.reader import Record
 
 _A_PAGE = 30
 _LANES = 24
+_COMMANDS: Mapping[Kind, str] = {
+    "run": "llmitm stats --by run",
+    "session": "llmitm sessions",
+    "thread": "llmitm threads",
+}
 _TITLES: Mapping[Kind, str] = {"run": "runs", "session": "sessions", "thread": "conversations"}
 
 
@@ -45,11 +51,8 @@ def show(view: View) -> Shown:
         "dearest": max((group["cost_nanousd"] or 0 for group in found), default=0),
         "chart_kept": {},
     }
-    return Shown(
-        content,
-        f"llmitm stats --by {'run' if kind == 'run' else 'session'} {view.question.options()}".strip(),
-        kept={"kind": kind},
-    )
+    command = f"{_COMMANDS[kind]} {view.question.options()}"
+    return Shown(content, command.strip(), kept={"kind": kind})
 
 
 def _one(view: View) -> Shown:
@@ -81,12 +84,12 @@ def _one(view: View) -> Shown:
         "longest": shown_context is not calls and len(by_thread) > 1,
         "all_calls": f"/calls{question.query()}" if kind != "thread" else None,
     }
-    command = (
-        f"llmitm ls -n {group['calls']} --{kind} {name}"
-        if kind != "thread"
-        else f"llmitm show {name}"
-    )
-    return Shown(content, command, f"{kind} {name}", "run.html", ranged=False)
+    commands = {
+        "run": f"llmitm ls -n {group['calls']} --run {quote(name)}",
+        "session": f"llmitm sessions {quote(name)}",
+        "thread": f"llmitm threads {quote(name)}",
+    }
+    return Shown(content, commands[kind], f"{kind} {name}", "run.html", ranged=False)
 
 
 def _lanes(by_thread: Mapping[int, Sequence[Record]], group: Record) -> Markup:

@@ -128,7 +128,7 @@ document.addEventListener("keydown", (event) => {
   }
   if (event.key === "g") {
     goes = true;
-    setTimeout(() => { goes = false; }, 1500);
+    setTimeout(() => { goes = false; }, 3000);
     return;
   }
   if (event.key === "Enter" && inside instanceof HTMLElement && inside.matches("a, button, summary")) return;
