@@ -15,7 +15,7 @@ from llmitm.errors import LlmitmError, ProxyError, SettingsError
 _VERBS = {
     "capture": ("run", "proxy", "env", "demo"),
     "look": ("ls", "show", "stats", "limits", "retries", "dashboard", "explain"),
-    "control": ("price", "budget", "alert"),
+    "control": ("price", "budget", "alert", "runaways", "resume"),
     "keep": ("db", "cache", "ca", "doctor", "encodings"),
 }
 """Each verb is a module of this package that has `register`."""

@@ -26,6 +26,7 @@ from llmitm.mitm.modelled import Modelled
 from llmitm.mitm.replaying import RecordCalls, ReplayCalls
 from llmitm.mitm.retarget import Retarget
 from llmitm.mitm.router import Router
+from llmitm.mitm.runaways import RunawayWatch
 from llmitm.mitm.sockets import Sockets
 from llmitm.mitm.tunnel import Tunnel
 from llmitm.modes import Modes, modes
@@ -38,6 +39,7 @@ from llmitm.served import ServedModels
 from llmitm.settings import Settings
 from llmitm.store import jobs
 from llmitm.store.allowances import AllowanceFile
+from llmitm.store.runaways import RunawayFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Parts:
     intercept: Intercept
     modelled: Modelled
     answering: Caching | RecordCalls | ReplayCalls
+    runaways: RunawayWatch
     budgets: BudgetKeeper
     allowances: Allowances
     governing: Governing | None
@@ -70,12 +73,14 @@ def made(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool) -> Pa
     budgets = BudgetKeeper(home, settings, lambda: read.prices, retarget)
     allowances = Allowances(AllowanceFile(home.allowances), lambda: read.prices)
     governing = Governing(settings.governor) if settings.governor.enabled else None
+    runaways = RunawayWatch(RunawayFile(home.runaways), settings.runaway, settings.log.redact)
     alerts = AlertRunner(home, settings, budgets.accounts.use_in_usd)
 
     def recorded(batch: Sequence[Finished]) -> None:
         """Tell all who wait for calls to be in the log. Runs on the recorder's thread."""
         budgets.accounts.recorded(batch)
         allowances.recorded(batch)
+        runaways.recorded(batch)
         alerts.recorded(batch)
         if governing is not None:
             governing.recorded(batch)
@@ -110,6 +115,7 @@ def made(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool) -> Pa
         intercept,
         Modelled(retarget, intercept.ask_usage),
         _answering(home, settings, asked),
+        runaways,
         budgets,
         allowances,
         governing,
