@@ -107,7 +107,8 @@ def made(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool) -> Pa
         governing.admit if governing else None,
         settings.retries.only_here,
     )
-    console.watch(recorder, tunnel, intercept, governing.queued if governing else lambda: 0)
+    queued = governing.queued if governing else lambda: 0
+    console.watch(recorder, tunnel, intercept, queued, runaways.held)
     return Parts(
         tunnel,
         Gateway(router, console.health, settings.defaults.target_url),

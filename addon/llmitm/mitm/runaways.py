@@ -83,7 +83,6 @@ class RunawayWatch:
         self._poller: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    @property
     def held(self) -> int:
         """How many calls wait."""
         return self._waiting
