@@ -134,11 +134,13 @@ def _now(condition: Condition, reader: Reader | None, now: float) -> str:
     """Return what the value is at this moment, that of the group furthest out."""
     from llmitm.alerts.runner import measure
     from llmitm.cli.budget.common import budget_use
+    from llmitm.home import home
     from llmitm.policy.alert_conditions import shown
+    from llmitm.store.runaways import RunawayFile
 
     at = datetime.fromtimestamp(now, UTC).astimezone()
     window = None if condition.window is None else condition.window.bounds(at)
-    measured = measure(condition, reader, window, budget_use) or ()
+    measured = measure(condition, reader, window, budget_use, RunawayFile(home().runaways)) or ()
     values = [each.value for each in measured if each.value is not None]
     if not values:
         return "–"
