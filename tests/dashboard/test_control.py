@@ -22,6 +22,7 @@ from llmitm.home import Home
 from llmitm.settings import load
 from llmitm.store.filters import Filter
 from llmitm.store.reader import reading
+from llmitm.store.runaways import Runaway, RunawayFile
 
 
 @pytest.fixture
@@ -252,3 +253,15 @@ def test_programs_and_days(everything: Dashboard, filled: Home) -> None:
     for each in found.values():
         assert datetime.fromtimestamp(each.last_day / 1000, UTC).date() <= today
         assert each.first_day <= each.last_day
+
+
+def test_a_run_that_is_held_goes_on(controlled: Client, home: Home) -> None:
+    file, now = RunawayFile(home.runaways), time.time()
+    words = "the tool call read_file was made 12 times in a row"
+    file.add(Runaway("01RUN", "tool_call", now, words, "--run 01RUN", "hold"))
+    shown = row(controlled.page("/budgets").body, f"01RUN/{int(now * 1000)}")
+    assert words in shown
+    assert "held" in shown
+    assert controlled.post("/budgets", {"do": "resume-run", "name": "01RUN"}).status == 303
+    assert file.holds(now) == []
+    assert "goes on" in row(controlled.page("/budgets").body, f"01RUN/{int(now * 1000)}")

@@ -6,7 +6,7 @@ import argparse
 import shlex
 import time
 
-from llmitm.cli.output import Column, as_json, clock, table
+from llmitm.cli.output import Column, add_forms, as_json, clock, table
 
 _SHOWN = 20
 _COLUMNS = (
@@ -29,9 +29,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--held", action="store_true", help="only runs whose calls are held")
     parser.add_argument("-n", type=int, default=_SHOWN, metavar="N", help="how many at most")
     parser.add_argument("--utc", action="store_true", help="times in UTC")
-    forms = parser.add_mutually_exclusive_group()
-    for form in ("json", "jsonl", "csv"):
-        forms.add_argument(f"--{form}", action="store_const", const=form, dest="form")
+    add_forms(parser)
     parser.set_defaults(run=_run)
 
 
