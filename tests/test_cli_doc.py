@@ -22,8 +22,10 @@ def parsers(
     yield path, parser
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
+            named = {id(below): name for name, below in reversed(action.choices.items())}
             for name, below in action.choices.items():
-                yield from parsers(below, f"{path} {name}")
+                if named[id(below)] == name:  # not an alias
+                    yield from parsers(below, f"{path} {name}")
 
 
 ALL = dict(parsers(make_parser(), "llmitm"))

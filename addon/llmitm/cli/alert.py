@@ -46,7 +46,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add.set_defaults(run=_add)
 
     remove = verbs.add_parser("rm", help="watch something no longer")
-    remove.add_argument("name")
+    remove.add_argument("name", help="the alert's")
     remove.set_defaults(run=_remove)
 
     test = verbs.add_parser("test", help="send a message and show what the receiver says")

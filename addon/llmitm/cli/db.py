@@ -37,7 +37,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     export = verbs.add_parser("export", help="llmitm export jsonl; --csv, --har, --html, --parquet")
     forms = export.add_mutually_exclusive_group()
     for form in ("jsonl", "csv", "har", "html", "parquet"):
-        forms.add_argument(f"--{form}", action="store_const", const=form, dest="form")
+        forms.add_argument(
+            f"--{form}", action="store_const", const=form, dest="form", help=f"as {form}"
+        )
     add_options(export, "jsonl")
     export.add_argument("--title", help="of the page, with --html")
     export.set_defaults(run=_export)

@@ -45,6 +45,12 @@ EXAMPLES: dict[str, Sequence[Example]] = {
         ("llmitm workflows --by project,branch,agent --since 30d", "by any other properties"),
     ),
     "top": (("llmitm top", "spend, calls in flight and the last calls, as they come"),),
+    "limits": (
+        ("llmitm limits", "what is left of each provider's limits, and when it comes back"),
+        ("llmitm limits --history --since 7d", "who ran into them"),
+    ),
+    "retries": (("llmitm retries --since 7d", "who tries again, and what that takes"),),
+    "dashboard": (("llmitm dashboard", "all of it in the browser"),),
     "explain": (("llmitm explain answer.har", "what a recorded exchange would cost"),),
     "price": (
         ("llmitm price show gpt-5.4", "all prices of a model"),
@@ -52,7 +58,19 @@ EXAMPLES: dict[str, Sequence[Example]] = {
         ("llmitm price whatif --tier batch --since 30d", "had it waited for a batch"),
         ("llmitm price whatif --cached 1d", "had our cache answered what was asked twice"),
     ),
+    "budget": (
+        ("llmitm budget set 20/day --tag nightly", "20 USD a day for the calls with a tag"),
+        ("llmitm budget ls", "what is spent, reserved and left"),
+    ),
     "alert": (("llmitm alert add 'spend > 50 / day' --to desktop", "say so when it happens"),),
+    "export": (
+        ("llmitm export html --run 8XK2 -o run.html", "a run as one page, to be sent"),
+        ("llmitm export jsonl --since 7d", "calls with their bodies, a line each"),
+    ),
+    "import": (
+        ("llmitm import claude-code", "what Claude Code has in its own session files"),
+        ("llmitm import helicone requests.jsonl", "an export of Helicone's"),
+    ),
     "db": (
         ("llmitm db sql 'SELECT * FROM daily LIMIT 5'", "any question"),
         ("llmitm db prune --older 30d --bodies", "keep the figures, drop the texts"),

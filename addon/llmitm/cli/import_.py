@@ -32,7 +32,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     helicone = verbs.add_parser(
         "helicone", help="what npx @helicone/export wrote: JSONL, JSON, CSV"
     )
-    helicone.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    helicone.add_argument("files", nargs="+", type=Path, metavar="FILE", help="CSV or JSON lines")
     helicone.set_defaults(run=_helicone)
     claude = verbs.add_parser("claude-code", help="the sessions of Claude Code on this machine")
     claude.add_argument(

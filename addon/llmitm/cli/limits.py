@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from llmitm.cli.filtering import add_filters, moment, wanted
-from llmitm.cli.output import Column, as_json, clock, count, span, table
+from llmitm.cli.output import Column, add_forms, as_json, clock, count, span, table
 
 if TYPE_CHECKING:
     from llmitm.store.reader import Record
@@ -58,9 +58,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("-w", "--watch", action="store_true", help="show it again every second")
     add_filters(parser)
     parser.add_argument("--utc", action="store_true", help="times in UTC")
-    forms = parser.add_mutually_exclusive_group()
-    for form in ("json", "jsonl", "csv"):
-        forms.add_argument(f"--{form}", action="store_const", const=form, dest="form")
+    add_forms(parser)
     parser.set_defaults(run=_run)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from llmitm.cli.filtering import add_filters, wanted
-from llmitm.cli.output import Column, as_json, count, money, span, table
+from llmitm.cli.output import Column, add_forms, as_json, count, money, span, table
 
 if TYPE_CHECKING:
     from llmitm.store.reader import Record
@@ -42,9 +42,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     add_filters(parser)
     parser.add_argument("--utc", action="store_true", help="days of UTC")
-    forms = parser.add_mutually_exclusive_group()
-    for form in ("json", "jsonl", "csv"):
-        forms.add_argument(f"--{form}", action="store_const", const=form, dest="form")
+    add_forms(parser)
     parser.set_defaults(run=_run)
 
 

@@ -18,4 +18,6 @@ def latest(log: Reader, wanted: Filter, most: int) -> tuple[Filter, bool]:
     (began,) = log.connection.execute(
         "SELECT started_at FROM calls WHERE key = ?", (keys[-1],)
     ).fetchone()
-    return replace(wanted, since=datetime.fromtimestamp(began / 1000, UTC).astimezone()), True
+    since = datetime.fromtimestamp(began / 1000, UTC).astimezone()
+    # The first key as well, so that what goes through the calls by their keys need not begin at the first of all.
+    return replace(wanted, since=since, after=min(keys) - 1), True

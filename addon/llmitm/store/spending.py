@@ -62,9 +62,11 @@ def spent(log: Path, held: Held, since: float, up_to: int, slice_ms: int) -> Map
     selected.append("started_at / ?" if slice_ms else "0 * ?")
     columns = ", ".join(f"{column} AS c{number}" for number, column in enumerate(selected))
     groups = ", ".join(f"c{number}" for number in range(len(selected)))
+    # The planner would look at the whole log by its keys, however short the time is.
+    up_to_key = "+key <= ?" if since > 0 else "key <= ?"
     query = (
         f"SELECT {columns}, sum(coalesce(cost_nanousd, ?)) FROM calls"
-        f" WHERE started_at >= ? AND key <= ? GROUP BY {groups}"
+        f" WHERE started_at >= ? AND {up_to_key} GROUP BY {groups}"
     )
     # What a fixed amount stands for is what has no price; the rest of the log is what it is.
     unpriced = 0 if isinstance(budget.unpriced, str) else nano(budget.unpriced)

@@ -45,13 +45,13 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
     listing = verbs.add_parser("ls", help="all budgets and how they stand")
     showing = verbs.add_parser("show", help="everything about one budget")
-    showing.add_argument("name")
+    showing.add_argument("name", help="the budget's")
     removing = verbs.add_parser("rm", help="remove a budget that was made by hand")
-    removing.add_argument("name")
+    removing.add_argument("name", help="the budget's")
     releasing = verbs.add_parser(
         "release", help="give back what is in doubt: sent, but never answered"
     )
-    releasing.add_argument("name")
+    releasing.add_argument("name", help="the budget's")
     for verb, module in (
         (listing, "listing"),
         (showing, "showing"),

@@ -34,6 +34,10 @@ _MUTES = ("1h", "8h", "1d", "7d")
 _FULL, _NEAR = 100, 80
 """Percent."""
 _SENT = 12
+_MOST_ACCOUNTS = 60
+"""Accounts that the table has: those that are used up most."""
+_MOST_FORETOLD = 12
+"""Accounts of which is said when they will be used up, for which the log is asked."""
 _EXAMPLES = (
     "spend > 50 / day",
     "error rate > 5% / 15m by provider",
@@ -83,7 +87,13 @@ def _budgets(
         return [], [], []
     with book(view.home) as found:
         states = budget_book.states(found.ledger, found.budgets, now, found.zone)
-        shown = [_budget(found, state, now) for state in states]
+        fullest = sorted(states, key=lambda state: -state.percent)[:_MOST_ACCOUNTS]
+        foretold = {id(state) for state in fullest[:_MOST_FORETOLD]}
+        shown = [
+            _budget(found, state, now, is_foretold=id(state) in foretold)
+            for state in states
+            if any(state is each for each in fullest)
+        ]
         used = {state.held.budget.name for state in states}
         unused = [_definition(found, each) for each in found.budgets if each.name not in used]
     return states, shown, unused
@@ -190,7 +200,7 @@ def _log(view: View) -> Reader | None:
         return None
 
 
-def _budget(found: Book, state: State, now: float) -> Mapping[str, object]:
+def _budget(found: Book, state: State, now: float, *, is_foretold: bool) -> Mapping[str, object]:
     budget = state.held.budget
     colour = "c-bad" if state.percent >= _FULL else "c-plain"
     if _NEAR <= state.percent < _FULL:
@@ -204,7 +214,7 @@ def _budget(found: Book, state: State, now: float) -> Mapping[str, object]:
         "reserved": usd(state.reserved) if state.reserved else "–",
         "doubt": usd(state.doubt) if state.doubt else "",
         "words": period_words(state),
-        "outlook": budget_book.outlook(found.ledger, state, now),
+        "outlook": budget_book.outlook(found.ledger, state, now) if is_foretold else None,
         "resets": resets(state, now, found.zone),
         "link": _link(state),
     }

@@ -22,7 +22,7 @@ from llmitm_pricing.schema import Model, Price
 from llmitm_pricing.table import PricedModel
 
 _MOST_ROWS = 120
-_MOST_PRICED = 1_000
+_MOST_PRICED = 2_000
 """Calls that are priced again while somebody waits, the latest."""
 _MOST_FOUND = 20
 _UNITS = ("input", "cached_input", "cache_write", "output")

@@ -25,6 +25,7 @@ _MOST_FAILED = 10_000
 """Failed calls that are looked at, the latest; where there are more, the page begins later."""
 _DRAWN = 7
 _MOST_ROWS = 20
+_MOST_RETRIED = 8
 _REST = "everything else"
 _LITTLE = 0.1
 """Of a limit: less than this left is near its end."""
@@ -51,7 +52,7 @@ def show(view: View) -> Shown:
         "most_failed": max((each.calls for each in kinds), default=0),
         "throttled": throttled[:_MOST_ROWS],
         "span": span,
-        "retries": log.retries(wanted, ["client", "provider", "model"])[:_MOST_ROWS],
+        "retries": log.retries(wanted, ["client", "provider", "model"])[:_MOST_RETRIED],
         "fallbacks": [
             {
                 **each,
