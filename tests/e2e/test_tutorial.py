@@ -60,7 +60,7 @@ def test_the_user(made: ProxyProcess) -> None:
     rows = made.all_rows()
     assert (user["user"], user["calls"], user["error_rate"]) == ("alice", 2, 0)
     assert user["cost_nanousd"] == sum(row["cost_nanousd"] for row in rows)
-    assert user["mean_latency_ms"] == sum(row["latency_ms"] for row in rows) / 2
+    assert user["mean_latency_ms"] == round(sum(row["latency_ms"] for row in rows) / 2)
     assert user["models"] == {rows[0]["model"]: 2}
 
 
