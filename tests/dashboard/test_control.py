@@ -5,10 +5,12 @@ from __future__ import annotations
 import html
 import json
 import re
+import shlex
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from markupsafe import escape
@@ -252,3 +254,12 @@ def test_programs_and_days(everything: Dashboard, filled: Home) -> None:
     for each in found.values():
         assert datetime.fromtimestamp(each.last_day / 1000, UTC).date() <= today
         assert each.first_day <= each.last_day
+
+
+def test_what_is_copied_into_a_shell_is_quoted(visitor: Client, filled: Home) -> None:
+    """A link that somebody sends must not put a command of theirs on the clipboard."""
+    harm = "x; rm -rf ~"
+    page = visitor.page(f"/workflows?since=all&by={quote(harm)}")
+    assert shlex.quote(harm) in html.unescape(page.body)
+    page = visitor.page(f"/models?since=all&model={quote(harm)}")
+    assert f"--model {shlex.quote(harm)}" in html.unescape(page.body)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from shlex import quote
 
 from llmitm.cli.output import count, difference, money
 from llmitm.cli.price import check, whatif
@@ -66,7 +67,7 @@ def _all(view: View, table: PriceTable) -> Shown:
 
 def _options(target: Mapping[str, str]) -> str:
     names = {"model_there": "--model", "provider_there": "--provider", "tier": "--tier"}
-    return " ".join(f"{names[name]} {value}" for name, value in target.items() if value)
+    return " ".join(f"{names[name]} {quote(value)}" for name, value in target.items() if value)
 
 
 def _log(view: View) -> Reader | None:
@@ -228,7 +229,7 @@ def _one(view: View, table: PriceTable) -> Shown:
         "names": list(found.entry.match)[:_MOST_FOUND],
         "history": [_block(price, view.now) for price in reversed(found.entry.price)],
     }
-    command = f"llmitm price show {name} --provider {provider}"
+    command = f"llmitm price show {quote(name)} --provider {quote(provider)}"
     return Shown(content, command, f"{name}, prices", "price.html")
 
 
