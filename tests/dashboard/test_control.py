@@ -223,6 +223,13 @@ def test_what_if(
     assert "llmitm price whatif --model gpt-5-mini" in page.text
     batch = visitor.page("/prices?since=all&tier=batch")
     assert "the same models, batch" in batch.text
+    cached = visitor.page("/prices?since=all&cached=7d")
+    assert "with our cache, 7d" in cached.text
+    assert "llmitm price whatif --cached 7d" in cached.text
+    some = visitor.page("/prices?since=7d&tier=batch&model=claude*&provider=anthropic")
+    told = "llmitm price whatif --tier batch --since 7d --of 'claude*' --of-provider anthropic"
+    assert told in some.text
+    assert visitor.get("/prices?since=all&cached=7d&tier=batch").status == 400
     answer = visitor.get("/prices?since=all&model_there=nothing-like-it")
     assert answer.status == 400
     assert "no price for model" in answer.text
