@@ -57,7 +57,7 @@ def test_reads_what_is_there(home: Home) -> None:
         ("[proxy]\nprt = 1", "proxy.prt is not known; here may stand port, listen"),
         (
             "[proxi]\nport = 1",
-            "proxi is not known; here may stand proxy, log, streams, sockets, cache, governor, retries, callers, budgets, budget, defaults, rule, gateway, otlp, keys, provider, alert, channel",
+            "proxi is not known; here may stand proxy, log, streams, sockets, cache, governor, retries, runaway, callers, budgets, budget, defaults, rule, gateway, otlp, keys, provider, alert, channel",
         ),
         ("proxy = 3", "proxy = 3: allowed is a table"),
         (

@@ -30,6 +30,7 @@ from llmitm.settings import (
     LogSettings,
     ProxySettings,
     RetrySettings,
+    RunawaySettings,
     Settings,
     SocketSettings,
     StreamSettings,
@@ -45,6 +46,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "cache": CacheSettings,
     "governor": GovernorSettings,
     "retries": RetrySettings,
+    "runaway": RunawaySettings,
     "callers": CallerSettings,
     "gateway": GatewaySettings,
     "otlp": OtlpSettings,
@@ -109,6 +111,7 @@ def test_every_switch_and_what_holds_without_it() -> None:
         "cache_save",
         "cache_seed",
         "rate_limit",
+        "runaway",
         "target_url",
     }
     usual = "[defaults]\ncache = true\nretry = true\nfallback_models = ['m']\n"

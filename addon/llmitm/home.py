@@ -49,6 +49,11 @@ class Home:
         return self.folder / "metrics.secret"
 
     @property
+    def runaways(self) -> Path:
+        """Runs that ran away, and those that are held, SQLite."""
+        return self.folder / "runaways.db"
+
+    @property
     def ca(self) -> Path:
         """mitmproxy's confdir: our CA with its key, kept apart from the user's own `~/.mitmproxy`."""
         return self.folder / "ca"

@@ -27,6 +27,7 @@ from llmitm.keys import KeySource
 from llmitm.policy.budgets import Budget
 from llmitm.policy.own_limits import OwnLimit
 from llmitm.policy.rules import Rule
+from llmitm.policy.runaways import Action, RunawayLimits
 from llmitm.policy.switches import Switches
 from llmitm.providers.dialects import families
 from llmitm.providers.hosts import ProviderEntry, known_providers
@@ -142,6 +143,16 @@ class GovernorSettings(_Section):
     """Limits of providers that do not tell them."""
 
 
+class RunawaySettings(RunawayLimits):
+    """What is done with a run that runs away."""
+
+    action: Action = "warn"
+    hold_seconds: Annotated[float, Field(ge=0, le=3_600)] = 300
+    """How long a call of a run that is held waits at most."""
+    then: Literal["refuse", "go"] = "refuse"
+    """What becomes of a call that has waited so long."""
+
+
 class RetrySettings(_Section):
     """Who tries calls again."""
 
@@ -190,6 +201,7 @@ class Settings(_Section):
     cache: CacheSettings = CacheSettings()
     governor: GovernorSettings = GovernorSettings()
     retries: RetrySettings = RetrySettings()
+    runaway: RunawaySettings = RunawaySettings()
     callers: CallerSettings = CallerSettings()
     budgets: BudgetSettings = BudgetSettings()
     budget: tuple[Budget, ...] = ()
@@ -218,6 +230,7 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "cache": CacheSettings,
     "governor": GovernorSettings,
     "retries": RetrySettings,
+    "runaway": RunawaySettings,
     "callers": CallerSettings,
     "budgets": BudgetSettings,
     "defaults": Switches,

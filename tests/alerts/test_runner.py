@@ -18,6 +18,7 @@ from llmitm.calls import Identity
 from llmitm.home import Home
 from llmitm.settings import parse
 from llmitm.store.alerts import AlertFile
+from llmitm.store.runaways import Runaway, RunawayFile
 from llmitm.store.writer import Writer
 from receivers import Hook, free_port, hook
 from store.records import chat
@@ -308,3 +309,25 @@ def test_messages_wait_until_the_receiver_is_there(home: Home) -> None:
         assert [title.split(" ")[0] for title in world.titles()] == ["spend", "resolved:"]
         world.after(minutes=30)
         assert world.titles() == []
+
+
+def test_runs_that_run_away_are_told_one_by_one(world: World) -> None:
+    file = RunawayFile(world.home.runaways)
+
+    def runs_away(run: str) -> None:
+        file.add(Runaway(run, "tool_call", world.now, "went in circles", f"--run {run}", "warn"))
+
+    world.settings("runaways > 0 / 1h by run", "runaways > 1 / day where run=a")
+    world.run()
+    assert world.titles() == []
+    runs_away("a")
+    world.run()
+    (title,) = world.titles()
+    assert "a" in title
+    runs_away("b")
+    world.run()
+    assert len(world.titles()) == 1
+    runs_away("a")
+    world.run()
+    (title,) = world.titles()
+    assert title.startswith("runaways today is 2, above 1")

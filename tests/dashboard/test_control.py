@@ -24,6 +24,7 @@ from llmitm.home import Home
 from llmitm.settings import load
 from llmitm.store.filters import Filter
 from llmitm.store.reader import reading
+from llmitm.store.runaways import Runaway, RunawayFile
 
 
 @pytest.fixture
@@ -270,3 +271,15 @@ def test_what_is_copied_into_a_shell_is_quoted(visitor: Client, filled: Home) ->
     assert shlex.quote(harm) in html.unescape(page.body)
     page = visitor.page(f"/models?since=all&model={quote(harm)}")
     assert f"--model {shlex.quote(harm)}" in html.unescape(page.body)
+
+
+def test_a_run_that_is_held_goes_on(controlled: Client, home: Home) -> None:
+    file, now = RunawayFile(home.runaways), time.time()
+    words = "the tool call read_file was made 12 times in a row"
+    file.add(Runaway("01RUN", "tool_call", now, words, "--run 01RUN", "hold"))
+    shown = row(controlled.page("/budgets").body, f"01RUN/{int(now * 1000)}")
+    assert words in shown
+    assert "held" in shown
+    assert controlled.post("/budgets", {"do": "resume-run", "name": "01RUN"}).status == 303
+    assert file.holds(now) == []
+    assert "goes on" in row(controlled.page("/budgets").body, f"01RUN/{int(now * 1000)}")

@@ -10,6 +10,7 @@ import logging
 import sqlite3
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -31,6 +32,7 @@ from llmitm.settings import Settings
 from llmitm.settings import load as load_settings
 from llmitm.store.alerts import HELD_SECONDS, AlertFile, Change, NotHeldError, Outgoing
 from llmitm.store.reader import Reader
+from llmitm.store.runaways import RunawayFile
 
 log = logging.getLogger("llmitm")
 
@@ -72,6 +74,7 @@ class AlertRunner:
         self._budget_use = budget_use
         self._clock = clock
         self._file = AlertFile(home.alerts)
+        self._runaways = RunawayFile(home.runaways)
         self._settings_seen = _stamp(home.settings)
         self._reader: Reader | None = None
         self._reader_file = 0
@@ -210,7 +213,7 @@ class AlertRunner:
         condition = alert.condition
         at = datetime.fromtimestamp(now, UTC).astimezone()
         window = None if condition.window is None else condition.window.bounds(at)
-        measured = measure(condition, reader, window, self._budget_use)
+        measured = measure(condition, reader, window, self._budget_use, self._runaways)
         if measured is None:
             return
         before = self._file.firing(name, str(condition))
@@ -345,6 +348,7 @@ def measure(
     reader: Reader | None,
     window: tuple[datetime, datetime] | None,
     budget_use: BudgetUse | None,
+    runaways: RunawayFile,
 ) -> Sequence[Measured] | None:
     """Return what a condition watches, group by group; None where it cannot be known. Raises `sqlite3.Error`."""
     if window is None:
@@ -356,7 +360,18 @@ def measure(
             for name, (spent, limit) in budget_use().items()
             if only in (None, name)
         ]
+    if condition.metric == "runaways":
+        return _runaways(condition, runaways, window[0].timestamp())
     return None if reader is None else reader.measured(condition, window[0])
+
+
+def _runaways(condition: Condition, file: RunawayFile, since: float) -> Sequence[Measured]:
+    """Count what was said of runs, of each by itself where the condition tells them apart."""
+    only = condition.where.get("run")
+    runs = Counter(each.run for each in file.since(since) if only in (None, each.run))
+    if condition.by:
+        return [Measured((run,), Decimal(count), count) for run, count in runs.items()]
+    return [Measured((), Decimal(runs.total()), runs.total())]
 
 
 def _stamp(path: Path) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from llmitm.policy.alert_conditions import Condition, shown
 from llmitm.settings import Settings
 from llmitm.store.alerts import AlertFile
 from llmitm.store.reader import Reader
+from llmitm.store.runaways import RunawayFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def standings(
                 to=alert.to,
                 since=min((each.since for each in firing.values()), default=None),
                 groups=tuple(dict(zip(condition.by, group, strict=True)) for group in firing),
-                value=_value(condition, reader, now, budget_use),
+                value=_value(place, condition, reader, now, budget_use),
                 is_muted=name in mutes,
                 muted_until=mutes.get(name),
             )
@@ -88,11 +89,15 @@ def _require(settings: Settings, name: str) -> None:
 
 
 def _value(
-    condition: Condition, reader: Reader | None, now: float, budget_use: BudgetUse | None
+    place: Home,
+    condition: Condition,
+    reader: Reader | None,
+    now: float,
+    budget_use: BudgetUse | None,
 ) -> Decimal | None:
     at = datetime.fromtimestamp(now, UTC).astimezone()
     window = None if condition.window is None else condition.window.bounds(at)
-    measured = measure(condition, reader, window, budget_use) or ()
+    measured = measure(condition, reader, window, budget_use, RunawayFile(place.runaways)) or ()
     values = [each.value for each in measured if each.value is not None]
     if not values:
         return None

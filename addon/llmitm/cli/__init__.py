@@ -18,7 +18,7 @@ _VERBS = {
         *("ls", "show", "stats", "users", "sessions", "threads", "workflows", "top"),
         *("limits", "retries", "dashboard", "explain"),
     ),
-    "control": ("price", "budget", "alert"),
+    "control": ("price", "budget", "alert", "runaways", "resume"),
     "keep": (
         *("db", "export", "import", "cache", "ca"),
         *("doctor", "encodings", "statusline", "completions"),

@@ -62,6 +62,8 @@ EXAMPLES: dict[str, Sequence[Example]] = {
         ("llmitm budget set 20/day --tag nightly", "20 USD a day for the calls with a tag"),
         ("llmitm budget ls", "what is spent, reserved and left"),
     ),
+    "runaways": (("llmitm runaways --held", "the runs that wait for a word"),),
+    "resume": (("llmitm resume 01KB2C3D4E5F6G7H8J9K0M1N2P", "let one go on"),),
     "alert": (("llmitm alert add 'spend > 50 / day' --to desktop", "say so when it happens"),),
     "export": (
         ("llmitm export html --run 8XK2 -o run.html", "a run as one page, to be sent"),

@@ -1,4 +1,4 @@
-"""Refuse a call for which there is no money left, in the provider's own form."""
+"""Refuse a call that is not to be tried again, as where there is no money left, in the provider's own form."""
 
 from __future__ import annotations
 
@@ -16,8 +16,17 @@ from llmitm.providers.dialects import by_name
 ERROR_TYPE = "budget_exceeded"
 
 
-def refuse(flow: http.HTTPFlow, flight: Flight, message: str, program: str | None = None) -> None:
-    """Answer a call that does not go out; `program` is who made it, where that is known."""
+def refuse(
+    flow: http.HTTPFlow,
+    flight: Flight,
+    message: str,
+    program: str | None = None,
+    error_type: str = ERROR_TYPE,
+) -> None:
+    """Answer a call that does not go out; `program` is who made it, where that is known.
+
+    The log has the `error_type`, the client what makes it stop.
+    """
     exchange, dialect = flight.exchange, flight.endpoint.dialect
     agent = header(exchange.request_headers, "user-agent")
     error = quota_error(dialect, agent, program)
@@ -33,4 +42,4 @@ def refuse(flow: http.HTTPFlow, flight: Flight, message: str, program: str | Non
     exchange.chunks = [flow.response.content or b""]
     exchange.chunk_times = [(time.time() - exchange.started_at) * 1000]
     exchange.usage_injected = False
-    exchange.refusal = Refusal(ERROR_TYPE, message)
+    exchange.refusal = Refusal(error_type, message)

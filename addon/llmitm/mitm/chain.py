@@ -29,6 +29,7 @@ def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = Fal
         parts.intercept,  # the call itself
         parts.modelled,  # what the gateway decided of it
         parts.answering,  # what need not go upstream
+        parts.runaways,  # what goes in circles
         parts.budgets,  # what there is no money left for
         parts.allowances,  # what may not: beyond a limit of the user's own
         *([parts.governing] if parts.governing else []),  # waits for the provider's limits

@@ -30,6 +30,7 @@ class Console:
         self._tunnel: Tunnel | None = None
         self._intercept: Intercept | None = None
         self._queued: Callable[[], int] = lambda: 0
+        self._held: Callable[[], int] = lambda: 0
 
     def watch(
         self,
@@ -37,10 +38,14 @@ class Console:
         tunnel: Tunnel,
         intercept: Intercept,
         queued: Callable[[], int] = lambda: 0,
+        held: Callable[[], int] = lambda: 0,
     ) -> None:
-        """Take the parts whose state is shown; `queued` tells how many calls wait for their turn."""
+        """Take the parts whose state is shown.
+
+        `queued` tells how many calls wait for their turn, `held` how many wait until their run may go on.
+        """
         self._recorder, self._tunnel, self._intercept = recorder, tunnel, intercept
-        self._queued = queued
+        self._queued, self._held = queued, held
 
     def recorded(self, batch: Sequence[Finished]) -> None:
         """Show calls that are in the database now. Runs on the recorder's thread."""
@@ -55,6 +60,7 @@ class Console:
             "counters": asdict(self._recorder.counters),
             "in_flight": self._intercept.in_flight,
             "queued": self._queued(),
+            "held": self._held(),
             "waiting": self._recorder.waiting,
             "tunnelled": self._tunnel.tunnelled,
             "faults": dict(faults),

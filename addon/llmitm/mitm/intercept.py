@@ -163,7 +163,7 @@ class Intercept:
         exchange = flight.exchange
         facts = CallFacts(exchange, flight.endpoint, Prompt)
         directives = self._rules.directives(exchange.request_headers, facts)
-        flight.directives = Directives(rate_limit=directives.rate_limit)
+        flight.directives = Directives(rate_limit=directives.rate_limit, runaway=directives.runaway)
         exchange.notes += directives.notes
         self._warned.warn(directives.notes)
 

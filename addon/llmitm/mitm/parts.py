@@ -27,6 +27,7 @@ from llmitm.mitm.modelled import Modelled
 from llmitm.mitm.replaying import RecordCalls, ReplayCalls
 from llmitm.mitm.retarget import Retarget
 from llmitm.mitm.router import Router
+from llmitm.mitm.runaways import RunawayWatch
 from llmitm.mitm.sockets import Sockets
 from llmitm.mitm.telemetry import Telemetry
 from llmitm.mitm.tunnel import Tunnel
@@ -40,6 +41,7 @@ from llmitm.served import ServedModels
 from llmitm.settings import Settings
 from llmitm.store import jobs
 from llmitm.store.allowances import AllowanceFile
+from llmitm.store.runaways import RunawayFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Parts:
     intercept: Intercept
     modelled: Modelled
     answering: Caching | RecordCalls | ReplayCalls
+    runaways: RunawayWatch
     budgets: BudgetKeeper
     allowances: Allowances
     governing: Governing | None
@@ -73,6 +76,7 @@ def made(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool) -> Pa
     budgets = BudgetKeeper(home, settings, lambda: read.prices, retarget)
     allowances = Allowances(AllowanceFile(home.allowances), lambda: read.prices)
     governing = Governing(settings.governor) if settings.governor.enabled else None
+    runaways = RunawayWatch(RunawayFile(home.runaways), settings.runaway, settings.log.redact)
     alerts = AlertRunner(home, settings, budgets.accounts.use_in_usd)
     live = LiveOtlp(settings.otlp)
 
@@ -80,6 +84,7 @@ def made(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool) -> Pa
         """Tell all who wait for calls to be in the log. Runs on the recorder's thread."""
         budgets.accounts.recorded(batch)
         allowances.recorded(batch)
+        runaways.recorded(batch)
         alerts.recorded(batch)
         live.recorded(batch)
         if governing is not None:
@@ -107,7 +112,8 @@ def made(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool) -> Pa
         governing.admit if governing else None,
         settings.retries.only_here,
     )
-    console.watch(recorder, tunnel, intercept, governing.queued if governing else lambda: 0)
+    queued = governing.queued if governing else lambda: 0
+    console.watch(recorder, tunnel, intercept, queued, runaways.held)
     return Parts(
         tunnel,
         Gateway(router, console.health, settings.defaults.target_url),
@@ -115,6 +121,7 @@ def made(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool) -> Pa
         intercept,
         Modelled(retarget, intercept.ask_usage),
         _answering(home, settings, asked),
+        runaways,
         budgets,
         allowances,
         governing,

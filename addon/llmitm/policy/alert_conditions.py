@@ -27,6 +27,7 @@ Metric = Literal[
     "latency",
     "first_content",
     "budget_use",
+    "runaways",
 ]
 Operator = Literal[">", ">=", "<", "<="]
 Unit = Literal["usd", "share", "ms", "count"]
@@ -58,7 +59,7 @@ _UNITS: Mapping[Metric, Unit] = {
     "latency": "ms",
     "first_content": "ms",
 }
-_AMOUNTS = ("spend", "calls", "tokens", "input_tokens", "output_tokens", "unpriced")
+_AMOUNTS = ("spend", "calls", "tokens", "input_tokens", "output_tokens", "unpriced", "runaways")
 """They add up over a window, and are 0 where there are no calls."""
 _WORDS = {
     "spend": "spend",
@@ -101,6 +102,8 @@ _BACK = Decimal("0.1")
 """How far, as a share of the threshold, a value has to go back before the alert is over."""
 _PROPERTY = "property:"
 _BUDGET = ("budget",)
+_RUN = ("run",)
+"""What is told of runaways."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +290,8 @@ def _groups(text: str, metric: Metric) -> tuple[str, ...]:
         if names not in ((), _BUDGET):
             raise ValueError(f"by {text!r}: allowed with budget_use is budget")
         return _BUDGET
+    if metric == "runaways" and names not in ((), _RUN):
+        raise ValueError(f"by {text!r}: allowed with runaways is run")
     for name in names:
         if name not in GROUPS and not _is_property(name):
             raise ValueError(f"by {name!r}: allowed is {', '.join(GROUPS)}, property:NAME")
@@ -309,7 +314,7 @@ def _pairs(text: str, metric: Metric) -> dict[str, str]:
                 f'where {text!r}: KEY=VALUE, with commas between; spaces in quotes: "..."'
             )
         key, value = match[1], match[2].strip("\"'")
-        known = _BUDGET if metric == "budget_use" else KEYS
+        known = {"budget_use": _BUDGET, "runaways": _RUN}.get(metric, KEYS)
         if key not in known and not (known is KEYS and _is_property(key)):
             more = ", property:NAME" if known is KEYS else ""
             raise ValueError(f"where {key!r}: allowed with {metric} is {', '.join(known)}{more}")

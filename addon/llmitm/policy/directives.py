@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Literal
 
 from llmitm.calls import Json
+from llmitm.policy.runaways import Action
 
 DAY_SECONDS = 86_400
 FALLBACK_CODES = ((429, 429), (500, 500), (502, 504), (529, 529))
@@ -108,6 +109,8 @@ class Directives:
     """Origin that the gateway sends the call to."""
     priority: int = 0
     """Of calls that wait for their turn the higher go first."""
+    runaway: Action | None = None
+    """What is done where its run runs away; None is what the settings say."""
     stream_usage: bool = False
     """Whether the usage that was asked for stays in the client's stream."""
     notes: tuple[str, ...] = ()

@@ -20,6 +20,7 @@ from llmitm.policy.directives import (
     RateLimitDirective,
     RetryDirective,
 )
+from llmitm.policy.runaways import Action
 
 
 def _text(value: Json) -> str:
@@ -101,6 +102,8 @@ class Switches(BaseModel):
     """Origin that the gateway sends calls to."""
     priority: Annotated[int, BeforeValidator(values.priority)] | None = None
     """Of calls that wait for their turn the higher go first."""
+    runaway: Action | None = None
+    """What is done where a run runs away."""
     stream_usage: bool | None = None
     """Leave the usage that was asked for in the client's stream."""
 
@@ -148,6 +151,7 @@ def directives(
         rate_limit=switches.rate_limit,
         target_url=switches.target_url,
         priority=_or(switches.priority, 0),
+        runaway=switches.runaway,
         stream_usage=bool(switches.stream_usage),
         notes=tuple(notes),
     )

@@ -26,6 +26,7 @@ from llmitm.policy.budgets import Budget
 from llmitm.settings import Settings, load
 from llmitm.store.alerts import AlertFile
 from llmitm.store.reader import Reader
+from llmitm.store.runaways import RunawayFile
 
 _PERIODS = ("day", "hour", "week", "month", "total", "24h", "7d")
 _EACH = ("", "user", "model", "provider", "run", "session", "key", "client")
@@ -54,7 +55,20 @@ def show(view: View) -> Shown:
     log = _log(view)
     standings = standing.standings(view.home, settings, log, now, lambda: budget_book.use(states))
     sent = AlertFile(view.home.alerts).history(_SENT) if view.home.alerts.exists() else []
+    runaways = RunawayFile(view.home.runaways)
+    held = {each.run for each in runaways.holds(now)}
     content = {
+        "runaways": [
+            {
+                "at": int(each.at * 1000),
+                "run": each.run,
+                "kind": each.kind.replace("_", " "),
+                "words": each.words,
+                "held": each.run in held and each.resumed_at is None,
+                "command": f"llmitm ls {each.look}",
+            }
+            for each in runaways.newest(_SENT)
+        ],
         "budgets": budgets,
         "unused": unused,
         "alerts": [_alert(each) for each in standings],
@@ -182,6 +196,10 @@ def _unmute_alert(view: View) -> None:
     standing.unmute(view.home, load(view.home), view.argument("name"))
 
 
+def _resume_run(view: View) -> None:
+    RunawayFile(view.home.runaways).resume(view.argument("name"), view.now.timestamp())
+
+
 _ACTS: Mapping[str, Callable[[View], None]] = {
     "set-budget": _set_budget,
     "remove-budget": _remove_budget,
@@ -190,6 +208,7 @@ _ACTS: Mapping[str, Callable[[View], None]] = {
     "remove-alert": _remove_alert,
     "mute-alert": _mute_alert,
     "unmute-alert": _unmute_alert,
+    "resume-run": _resume_run,
 }
 
 
