@@ -11,7 +11,7 @@ import pytest
 from dashboard.filled import fill, keep_answers
 from dashboard.logged import write
 from dashboard.serving import Client, opened, serving
-from llmitm.dashboard.server import Dashboard
+from llmitm.dashboard.shared import Dashboard
 from llmitm.home import Home
 from llmitm.store.filters import Filter
 from llmitm.store.reader import reading

@@ -12,7 +12,8 @@ from html import unescape
 from typing import NamedTuple
 from urllib.parse import urlencode, urlsplit
 
-from llmitm.dashboard.server import Dashboard, serve
+from llmitm.dashboard.server import serve
+from llmitm.dashboard.shared import Dashboard
 from llmitm.home import Home
 
 _FORM = "application/x-www-form-urlencoded"

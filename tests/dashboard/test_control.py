@@ -19,7 +19,7 @@ from dashboard.filled import fill
 from dashboard.serving import Client, opened, serving
 from llmitm.alerts.standing import standings
 from llmitm.cli import main
-from llmitm.dashboard.server import Dashboard
+from llmitm.dashboard.shared import Dashboard
 from llmitm.home import Home
 from llmitm.settings import load
 from llmitm.store.filters import Filter

@@ -13,7 +13,7 @@ from dashboard.browser import CHROMIUM, DRIVER, WHY_NOT, Browser, chromium
 from dashboard.logged import SESSION, SINGLE, TURNS, one_more, write
 from dashboard.serving import serving
 from llmitm.dashboard.pages import pages
-from llmitm.dashboard.server import Dashboard
+from llmitm.dashboard.shared import Dashboard
 from llmitm.home import Home
 from llmitm.store.filters import Filter
 from llmitm.store.reader import reading

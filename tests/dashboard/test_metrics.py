@@ -6,7 +6,7 @@ import re
 import stat
 
 from dashboard.serving import Client, serving
-from llmitm.dashboard.server import Dashboard
+from llmitm.dashboard.shared import Dashboard
 from llmitm.home import Home
 
 

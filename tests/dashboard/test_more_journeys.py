@@ -11,7 +11,7 @@ import pytest
 from dashboard.browser import CHROMIUM, DRIVER, WHY_NOT, Browser, chromium
 from dashboard.filled import fill
 from dashboard.serving import serving
-from llmitm.dashboard.server import Dashboard
+from llmitm.dashboard.shared import Dashboard
 from llmitm.home import Home
 from llmitm.settings import load
 

@@ -15,7 +15,7 @@ from dashboard.serving import Client, opened, serving
 from llmitm.answers import inventory
 from llmitm.cli.output import count, money, spent
 from llmitm.dashboard.pages import pages
-from llmitm.dashboard.server import Dashboard
+from llmitm.dashboard.shared import Dashboard
 from llmitm.home import Home
 from llmitm.store import failures, steps
 from llmitm.store.filters import Filter

@@ -8,7 +8,7 @@ import pytest
 
 from dashboard.serving import Client, opened, serving
 from llmitm.dashboard import security
-from llmitm.dashboard.server import Dashboard
+from llmitm.dashboard.shared import Dashboard
 from llmitm.home import Home
 
 PATHS = ("/", "/calls", "/calls/last/raw", "/runs", "/changed", "/nowhere")

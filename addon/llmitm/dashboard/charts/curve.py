@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 from markupsafe import Markup
 
-from llmitm.dashboard.charts.svg import element, together, top
+from llmitm.dashboard.charts.axes import grid, plot
+from llmitm.dashboard.charts.svg import element, top
 
 _WIDTH, _HEIGHT = 1000.0, 120.0
 
@@ -29,17 +30,14 @@ def curve(
         if steps and number:
             path.append(f"{x:.1f},{places[number - 1][1]:.1f}")
         path.append(f"{x:.1f},{y:.1f}")
-    if path:
-        path.append(f"{_WIDTH:.1f},{places[-1][1]:.1f}") if steps else None
+    if path and steps:
+        path.append(f"{_WIDTH:.1f},{places[-1][1]:.1f}")
     line = " ".join(path)
     first = places[0][0] if places else 0
     last = _WIDTH if steps else (places[-1][0] if places else 0)
     drawing = element(
         "svg",
-        together(
-            element("line", class_="grid", x1=0, x2=_WIDTH, y1=at, y2=at)
-            for at in (0.5, _HEIGHT / 2, _HEIGHT - 0.5)
-        ),
+        grid(_WIDTH, _HEIGHT),
         element(
             "polygon",
             class_=f"area {colour}",
@@ -51,16 +49,6 @@ def curve(
         role="img",
         aria_label=title,
     )
-    scale = together(element("span", (axis or shown)(value)) for value in (most, most / 2, 0))
-    names = together(element("span", label) for label in labels)
     return element(
-        "figure",
-        element(
-            "div",
-            element("div", scale, class_="y", aria_hidden="true"),
-            drawing,
-            element("div", names, class_="x", aria_hidden="true"),
-            class_="plot low",
-        ),
-        class_="chart",
+        "figure", plot(drawing, most, axis or shown, labels, kind="plot low"), class_="chart"
     )

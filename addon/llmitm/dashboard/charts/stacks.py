@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from llmitm.dashboard.charts.axes import grid, plot
 from llmitm.dashboard.charts.svg import element, together, top
 
 _WIDTH, _HEIGHT = 1000.0, 200.0
@@ -58,13 +59,9 @@ def stacks(
         _bar(number, slot, series, totals[number], most, width, shown)
         for number, slot in enumerate(slots)
     )
-    lines = together(
-        element("line", class_="grid", x1=0, x2=_WIDTH, y1=at, y2=at)
-        for at in (0.5, _HEIGHT / 2, _HEIGHT - 0.5)
-    )
     drawing = element(
         "svg",
-        lines,
+        grid(_WIDTH, _HEIGHT),
         bars,
         viewBox=f"0 0 {_WIDTH:.0f} {_HEIGHT:.0f}",
         preserveAspectRatio="none",
@@ -72,22 +69,13 @@ def stacks(
         aria_label=title,
     )
     every = max(1, -(-len(slots) // _LABELS))
-    labels = together(
-        element(
-            "span", slot.label if number % every == 0 and len(slots) - number > every / 3 else ""
-        )
+    labels = [
+        slot.label if number % every == 0 and len(slots) - number > every / 3 else ""
         for number, slot in enumerate(slots)
-    )
-    scale = together(element("span", (axis or shown)(value)) for value in (most, most / 2, 0))
+    ]
     return element(
         "figure",
-        element(
-            "div",
-            element("div", scale, class_="y", aria_hidden="true"),
-            drawing,
-            element("div", labels, class_="x slots", aria_hidden="true"),
-            class_="plot",
-        ),
+        plot(drawing, most, axis or shown, labels, below="x slots"),
         _legend(series, shown) if legend else Markup(""),
         _as_table(title, slots, series, totals, shown),
         class_="chart",
