@@ -111,7 +111,7 @@ def test_the_command_starts_fast_says_where_it_is_and_ends_tidily(home: Home) ->
     with command(home, "--port", "0") as (process, link):
         took = time.monotonic() - started
         port = int(re.findall(r":(\d+)/", link)[0])
-        until(lambda: port in ports(home))
+        assert port in ports(home)
         answer = client(link).get("/now")
         assert answer.status == 404
         assert "llmitm run" in answer.text
@@ -124,7 +124,7 @@ def test_the_command_starts_fast_says_where_it_is_and_ends_tidily(home: Home) ->
 def test_one_that_was_killed_is_forgotten(home: Home) -> None:
     with command(home, "--port", "0") as (process, link):
         port = int(re.findall(r":(\d+)/", link)[0])
-        until(lambda: port in ports(home))
+        assert port in ports(home)
         process.kill()
         process.wait(20)
         assert ports(home) == frozenset()

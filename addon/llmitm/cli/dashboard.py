@@ -57,9 +57,10 @@ async def _serve(arguments: argparse.Namespace) -> int:
         raise LlmitmError(
             f"the dashboard cannot listen on port {arguments.port}: {error}"
         ) from error
-    print(f"llmitm: the dashboard is at {dashboard.url}", file=sys.stderr, flush=True)
-    print("llmitm: Ctrl-C ends it", file=sys.stderr, flush=True)
+    # The proxy knows of it before anybody else has the link.
     with announcement.announced(place, dashboard.port):
+        print(f"llmitm: the dashboard is at {dashboard.url}", file=sys.stderr, flush=True)
+        print("llmitm: Ctrl-C ends it", file=sys.stderr, flush=True)
         if not arguments.no_open:
             await asyncio.to_thread(webbrowser.open, dashboard.url)
         try:
