@@ -5,10 +5,12 @@ from __future__ import annotations
 import html
 import json
 import re
+import shlex
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from markupsafe import escape
@@ -222,6 +224,13 @@ def test_what_if(
     assert "llmitm price whatif --model gpt-5-mini" in page.text
     batch = visitor.page("/prices?since=all&tier=batch")
     assert "the same models, batch" in batch.text
+    cached = visitor.page("/prices?since=all&cached=7d")
+    assert "with our cache, 7d" in cached.text
+    assert "llmitm price whatif --cached 7d" in cached.text
+    some = visitor.page("/prices?since=7d&tier=batch&model=claude*&provider=anthropic")
+    told = "llmitm price whatif --tier batch --since 7d --of 'claude*' --of-provider anthropic"
+    assert told in some.text
+    assert visitor.get("/prices?since=all&cached=7d&tier=batch").status == 400
     answer = visitor.get("/prices?since=all&model_there=nothing-like-it")
     assert answer.status == 400
     assert "no price for model" in answer.text
@@ -253,6 +262,15 @@ def test_programs_and_days(everything: Dashboard, filled: Home) -> None:
     for each in found.values():
         assert datetime.fromtimestamp(each.last_day / 1000, UTC).date() <= today
         assert each.first_day <= each.last_day
+
+
+def test_what_is_copied_into_a_shell_is_quoted(visitor: Client, filled: Home) -> None:
+    """A link that somebody sends must not put a command of theirs on the clipboard."""
+    harm = "x; rm -rf ~"
+    page = visitor.page(f"/workflows?since=all&by={quote(harm)}")
+    assert shlex.quote(harm) in html.unescape(page.body)
+    page = visitor.page(f"/models?since=all&model={quote(harm)}")
+    assert f"--model {shlex.quote(harm)}" in html.unescape(page.body)
 
 
 def test_a_run_that_is_held_goes_on(controlled: Client, home: Home) -> None:

@@ -11,7 +11,7 @@ import pytest
 from dashboard.browser import CHROMIUM, DRIVER, WHY_NOT, Browser, chromium
 from dashboard.filled import fill
 from dashboard.serving import serving
-from llmitm.dashboard.server import Dashboard
+from llmitm.dashboard.shared import Dashboard
 from llmitm.home import Home
 from llmitm.settings import load
 
@@ -64,9 +64,7 @@ def test_nothing_is_wider_than_the_screen(
         chrome.go(origin(everything) + path)
         assert chrome.script("return document.documentElement.scrollWidth") == width, path
     assert chrome.complaints() == []
-    fetched = [
-        url for url in chrome.fetched() if not url.startswith(("data:", "about:", "chrome:"))
-    ]
+    fetched = [url for url in chrome.fetched() if not url.startswith(("data:", "about:", "chrome"))]
     assert [url for url in fetched if not url.startswith(origin(everything))] == []
 
 

@@ -14,6 +14,7 @@ from dashboard.filled import fill, keep_answers
 from dashboard.serving import Client, opened, serving
 from llmitm.answers import inventory
 from llmitm.cli.output import count, money, spent
+from llmitm.dashboard.pages import pages
 from llmitm.dashboard.shared import Dashboard
 from llmitm.home import Home
 from llmitm.store import failures, steps
@@ -214,3 +215,9 @@ def test_each_number_leads_to_its_calls(everything: Dashboard) -> None:
         assert found
         for link in found[:6]:
             assert client.get(link).status == 200, link
+
+
+def test_each_page_has_a_key_of_its_own() -> None:
+    keys = [page.key for page in pages().values() if page.listed]
+    assert len(set(keys)) == len(keys)
+    assert "g" not in keys

@@ -19,13 +19,14 @@ from llmitm.errors import LlmitmError, SettingsError
 from llmitm.home import home
 from llmitm.money import nano
 from llmitm.store.reader import Record, reading
+from llmitm.store.repeated import Asked
 from llmitm_pricing import PriceTable
 
 type Step = Sequence[tuple[Record, Basis | None]]
 
 NOTE = "token counts are those of the model that answered; another one counts and writes otherwise"
 TIER_NOTE = "a tier that a model has no price for leaves its calls out; slower tiers answer later, or the next day"
-_CACHE_NOTE = "only what was asked word by word the same; our cache may find more"
+CACHE_NOTE = "only what was asked word by word the same; our cache may find more"
 _NO_TIER = "the tier "
 """How the price table begins its note that a model has no price for a tier."""
 _NO_BASIS = "the call does not tell all that its price rests on"
@@ -141,24 +142,30 @@ def _told(steps: Iterable[Step], advance: Callable[[int], None]) -> Iterator[Ste
         advance(len(step))
 
 
+def compare_cached(calls: Iterable[Asked]) -> Compared:
+    """Return what calls cost, and would have cost had our cache answered those that it could."""
+    compared: Compared = defaultdict(Comparison)
+    for call in calls:
+        comparison = compared[call.provider, call.model]
+        if call.cost_nanousd is None:
+            comparison.left_out[_UNPRICED] += 1
+            continue
+        comparison.calls += 1
+        comparison.hits += call.repeats
+        comparison.input_tokens += call.tokens
+        comparison.now_nanousd += call.cost_nanousd
+        comparison.then_nanousd += 0 if call.repeats else call.cost_nanousd
+    return compared
+
+
 def _cached(arguments: argparse.Namespace) -> int:
     """Print what was asked again while our cache would have had the answer."""
-    compared: Compared = defaultdict(Comparison)
     lifetime = round(arguments.cached.total_seconds() * 1000)
     with reading(home().database) as log:
-        for call in log.asked(wanted(arguments), lifetime):
-            comparison = compared[call.provider, call.model]
-            if call.cost_nanousd is None:
-                comparison.left_out[_UNPRICED] += 1
-                continue
-            comparison.calls += 1
-            comparison.hits += call.repeats
-            comparison.input_tokens += call.tokens
-            comparison.now_nanousd += call.cost_nanousd
-            comparison.then_nanousd += 0 if call.repeats else call.cost_nanousd
+        compared = compare_cached(log.asked(wanted(arguments), lifetime))
     title = f"with our cache on, answers kept for {arguments.cached}"
     asked = {"cached_seconds": arguments.cached.total_seconds()}
-    _print_all(arguments, asked, title, _CACHE_NOTE, compared)
+    _print_all(arguments, asked, title, CACHE_NOTE, compared)
     return 0
 
 

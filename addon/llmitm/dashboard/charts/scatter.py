@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from llmitm.dashboard.charts.svg import element, together, top
+from llmitm.dashboard.charts.axes import grid, plot
+from llmitm.dashboard.charts.svg import element, top
 
 _WIDTH, _HEIGHT = 1000.0, 240.0
 _MARGIN = 16.0
@@ -58,21 +59,16 @@ def scatter(
         marks.append(
             element("a", mark, href=point.link, data_tip=point.tip, aria_label=_told(point))
         )
-    lines = [
-        element("line", class_="grid", x1=0, x2=_WIDTH, y1=at, y2=at)
-        for at in (0.5, _HEIGHT / 2, _HEIGHT - 0.5)
-    ]
     drawing = element(
         "svg",
-        *lines,
+        grid(_WIDTH, _HEIGHT),
         *marks,
         viewBox=f"0 0 {_WIDTH:.0f} {_HEIGHT:.0f}",
         preserveAspectRatio="none",
         role="group",
         aria_label=title,
     )
-    scale = together(element("span", shown_y(value)) for value in (highest, highest / 2, 0))
-    ticks = together(element("span", shown_x(10.0**power)) for power in range(least, most + 1))
+    ticks = [shown_x(10.0**exponent) for exponent in range(least, most + 1)]
     legend = element(
         "ul",
         *(
@@ -85,15 +81,14 @@ def scatter(
         ),
         class_="legend",
     )
-    plot = element(
-        "div",
-        element("div", scale, class_="y", aria_hidden="true"),
-        drawing,
-        element("div", ticks, class_="x", aria_hidden="true"),
-        class_="plot points",
-    )
     across = element("p", f"across {names[0]}, up {names[1]}", class_="dim axes")
-    return element("figure", plot, across, legend, class_="chart")
+    return element(
+        "figure",
+        plot(drawing, highest, shown_y, ticks, kind="plot points"),
+        across,
+        legend,
+        class_="chart",
+    )
 
 
 def _decades(values: Sequence[float]) -> tuple[int, int]:

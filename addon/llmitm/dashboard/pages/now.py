@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from shlex import quote
 from typing import cast
 
 from llmitm.cli.output import count, money, seconds, share, spent
@@ -50,7 +51,7 @@ def show(view: View) -> Shown:
         "empty": not whole.rows,
         "chart_kept": {name: value for name, value in kept.items() if value},
     }
-    command = f"llmitm stats --by {period},{by} {view.question.options()}"
+    command = f"llmitm stats --by {quote(f'{period},{by}')} {view.question.options()}"
     return Shown(content, command, kept=kept)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from shlex import quote
 
 from llmitm.cli.output import count, difference, money
 from llmitm.cli.price import check, whatif
@@ -14,6 +15,7 @@ from llmitm.dashboard.charts.bars import bar
 from llmitm.dashboard.charts.colours import family
 from llmitm.dashboard.page import NotFoundError, Page, Shown, View
 from llmitm.dashboard.prices import price_table
+from llmitm.dashboard.question import Question
 from llmitm.errors import LlmitmError, StoreError
 from llmitm.store import bounded
 from llmitm.store.reader import Reader
@@ -27,6 +29,8 @@ _MOST_PRICED = 2_000
 _MOST_FOUND = 20
 _UNITS = ("input", "cached_input", "cache_write", "output")
 _TIERS = ("", "batch", "flex", "priority")
+_LIFETIMES = {"": 0, "1h": 3_600_000, "1d": 86_400_000, "7d": 7 * 86_400_000}
+"""For how long our cache would keep answers, in milliseconds."""
 _DAY = "%Y-%m-%d"
 
 
@@ -44,6 +48,7 @@ def _all(view: View, table: PriceTable) -> Shown:
     text = view.argument("find").casefold()
     rows = list(_found(table, text, view.now) if text else _logged(table, log, view.now))
     target = {name: view.argument(name) for name in ("model_there", "provider_there", "tier")}
+    target["cached"] = view.choice("cached", tuple(_LIFETIMES))
     asked = any(target.values())
     compared = _compared(view, log, table, target) if asked and log else None
     content = {
@@ -54,19 +59,32 @@ def _all(view: View, table: PriceTable) -> Shown:
         "providers": len(table.providers()),
         "target": target,
         "tiers": _TIERS,
+        "lifetimes": list(_LIFETIMES),
         "compared": compared,
         "models": list(_names(table, log)),
         "difference": difference,
     }
     command = "llmitm price check"
     if compared:
-        command = f"llmitm price whatif {_options(target)} {view.question.options()}".strip()
+        command = f"llmitm price whatif {_options(target)} {_filters(view.question)}".strip()
     return Shown(content, command, kept={**target, "find": view.argument("find")})
 
 
 def _options(target: Mapping[str, str]) -> str:
+    if target["cached"]:
+        return f"--cached {target['cached']}"
     names = {"model_there": "--model", "provider_there": "--provider", "tier": "--tier"}
-    return " ".join(f"{names[name]} {value}" for name, value in target.items() if value)
+    return " ".join(
+        f"{names[name]} {quote(value)}" for name, value in target.items() if name in names and value
+    )
+
+
+def _filters(question: Question) -> str:
+    """Return the filters as that command has them, whose `--model` is the one that is compared with."""
+    words = [question.narrowed("model", "").narrowed("provider", "").options()]
+    words += [f"--of {quote(question.model)}"] if question.model else []
+    words += [f"--of-provider {quote(question.provider)}"] if question.provider else []
+    return " ".join(words)
 
 
 def _log(view: View) -> Reader | None:
@@ -80,14 +98,20 @@ def _compared(
     view: View, log: Reader, table: PriceTable, target: Mapping[str, str]
 ) -> Mapping[str, object]:
     """Return what the latest calls that fit cost, and would have cost."""
-    model, tier = target["model_there"] or None, target["tier"] or None
+    model, tier, cached = target["model_there"] or None, target["tier"] or None, target["cached"]
+    if cached and (model or tier):
+        raise LlmitmError("our cache is asked alone: what a hit saves is what the call cost")
     provider = None
     if model is not None:
         provider = whatif.provider_of(table, model, _whose(table, log, target))
     wanted, is_cut = bounded.latest(log, view.question.filter(), _MOST_PRICED)
-    found = whatif.compare(log.bases(wanted).steps(), table, provider, model, tier)
+    if cached:
+        found = whatif.compare_cached(log.asked(wanted, _LIFETIMES[cached]))
+    else:
+        found = whatif.compare(log.bases(wanted).steps(), table, provider, model, tier)
     whole = whatif.added(found)
     where = f"{provider}/{model}" if model else "the same models"
+    where = f"our cache, {cached}" if cached else where
     most = max((max(each.now_nanousd, each.then_nanousd) for each in found.values()), default=0)
     return {
         "where": where + (f", {tier}" if tier else ""),
@@ -107,7 +131,8 @@ def _compared(
         "left_out": whole.left_out.most_common(),
         "cut": is_cut,
         "most": _MOST_PRICED,
-        "note": whatif.NOTE if model else whatif.TIER_NOTE,
+        "note": whatif.CACHE_NOTE if cached else (whatif.NOTE if model else whatif.TIER_NOTE),
+        "hits": count(whole.hits) if cached else "",
     }
 
 
@@ -228,7 +253,7 @@ def _one(view: View, table: PriceTable) -> Shown:
         "names": list(found.entry.match)[:_MOST_FOUND],
         "history": [_block(price, view.now) for price in reversed(found.entry.price)],
     }
-    command = f"llmitm price show {name} --provider {provider}"
+    command = f"llmitm price show {quote(name)} --provider {quote(provider)}"
     return Shown(content, command, f"{name}, prices", "price.html")
 
 

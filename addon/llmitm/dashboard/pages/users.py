@@ -56,7 +56,7 @@ def show(view: View) -> Shown:
         "orders": [(each, each) for each in _ORDERS],
         "nobody": not any(totals),
     }
-    command = f"llmitm stats --by user,model {view.question.options()}"
+    command = f"llmitm users {view.question.options()}"
     return Shown(content, command.strip(), kept={"order": order})
 
 

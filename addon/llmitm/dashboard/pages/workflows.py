@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from shlex import quote
 
 from llmitm.cli.output import money, seconds
 from llmitm.dashboard import spending
@@ -40,8 +41,8 @@ def show(view: View) -> Shown:
         "looked_at": MOST_LOOKED_AT,
         "chart": _chart(view, chosen[0]) if found.nodes else None,
     }
-    by = ",".join(f"property:{name}" for name in chosen) or "property:Workflow"
-    return Shown(content, f"llmitm stats --by {by} {view.question.options()}", kept=kept)
+    by = f"--by {quote(','.join(chosen))} " if chosen else ""
+    return Shown(content, f"llmitm workflows {by}{view.question.options()}".strip(), kept=kept)
 
 
 def _chosen(by: str, names: Sequence[str]) -> list[str]:
