@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 5
 _HOURS = 24
+_BUDGETS = 3
 _NEXT = (
     ("llmitm ls", "the latest calls", "llmitm run -- COMMAND", "log a program"),
     ("llmitm show last", "one call, whole", "llmitm stats --by day", "spend by day"),
@@ -44,6 +45,8 @@ class Today:
     users: Sequence[Sums]
     runs: Sequence[Sums]
     losses: Mapping[str, int]
+    budgets: Sequence[str] = ()
+    """The fullest, a line each."""
 
 
 def show(place: Home) -> int:
@@ -51,7 +54,7 @@ def show(place: Home) -> int:
     from llmitm.store.reader import reading
 
     with reading(place.database) as log:
-        seen = look(log, datetime.now(UTC).astimezone())
+        seen = replace(look(log, datetime.now(UTC).astimezone()), budgets=_budgets(place))
     if sys.stdout.isatty():
         from rich.console import Console
 
@@ -61,6 +64,14 @@ def show(place: Home) -> int:
     for reason, number in seen.losses.items():
         print(f"lost    {count(number)}: {reason}", file=sys.stderr)
     return 0
+
+
+def _budgets(place: Home) -> Sequence[str]:
+    if not place.budgets.exists():  # what reads them takes as long to load as all else here
+        return ()
+    from llmitm.cli.budget.common import in_short
+
+    return in_short(place, _BUDGETS)
 
 
 def look(log: Reader, now: datetime) -> Today:
@@ -115,6 +126,8 @@ def _plain(seen: Today) -> None:
             print(f"  {spent(model):>12}  {count(model.calls):>7}  {name}")
         if len(seen.models) > _SHOWN:
             print(f"  and {len(seen.models) - _SHOWN} more: llmitm stats --since today")
+    for budget in seen.budgets:
+        print(f"budget  {budget}")
     if seen.yesterday is not None:
         print(f"before  {spent(seen.yesterday)} · {calls(seen.yesterday.calls)}")
     print()
@@ -147,6 +160,7 @@ def _screen(seen: Today) -> RenderableType:
                     "  by the hour", style="dim"
                 )
             )
+        parts += [Text(f"budget {budget}", style="yellow") for budget in seen.budgets]
         parts.append(Text())
         lists = [("models", seen.models), ("users", seen.users), ("runs", seen.runs)]
         parts.append(

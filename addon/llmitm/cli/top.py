@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _MINUTES = 5
 _HOUR = 60
+_BUDGETS = 3
 _BARS = "▁▂▃▄▅▆▇█"
 
 
@@ -82,7 +83,14 @@ def state(place: Home, log: Reader, asked: Filter, shown: int) -> dict[str, Any]
         "minutes": log.by_minute(replace(asked, since=now - timedelta(minutes=_HOUR)), _HOUR),
         "models": log.sums(replace(asked, since=now - timedelta(hours=1)), ["model"])[:4],
         "calls": log.recent(asked, shown),
+        "budgets": _budgets(place),
     }
+
+
+def _budgets(place: Home) -> list[str]:
+    from llmitm.cli.budget.common import in_short
+
+    return in_short(place, _BUDGETS)
 
 
 def _screen(seen: dict[str, Any]) -> RenderableType:
@@ -123,6 +131,7 @@ def _screen(seen: dict[str, Any]) -> RenderableType:
         Text(f"{state_} · {seen['at'][11:19]}", style="dim"),
         line,
         models,
+        *(Text(f"budget {budget}", style="yellow") for budget in seen["budgets"]),
         drawn(ls.COLUMNS, rows),
     )
 

@@ -14,11 +14,13 @@ from typing import Any, NamedTuple
 from llmitm import budget_book
 from llmitm.errors import LlmitmError
 from llmitm.home import Home, home
-from llmitm.policy.budget_words import State
+from llmitm.policy.budget_words import State, usd
 from llmitm.policy.budgets import Budget
 from llmitm.policy.windows import EVER
 from llmitm.settings import load
 from llmitm.store.ledger import Ledger, opened
+
+_BAR = 12
 
 
 class Book(NamedTuple):
@@ -52,6 +54,22 @@ def budget_use() -> Mapping[str, tuple[Decimal, Decimal]]:
     with book() as found:
         states = budget_book.states(found.ledger, found.budgets, time.time(), found.zone)
         return budget_book.use(states)
+
+
+def in_short(place: Home, most: int) -> list[str]:
+    """Return how the fullest budgets stand, a line each; none where nobody has made one. Raises `LlmitmError`."""
+    if not place.budgets.exists():  # looking makes no files
+        return []
+    with book(place) as found:
+        states = budget_book.states(found.ledger, found.budgets, time.time(), found.zone)
+    fullest = sorted(states, key=lambda state: -state.percent)[:most]
+    return [f"{state.name} {bar(state.percent)} of {usd(state.limit)}" for state in fullest]
+
+
+def bar(percent: int) -> str:
+    """Return a share as a bar with its number."""
+    full = min(_BAR, percent * _BAR // 100)
+    return f"{'█' * full}{'░' * (_BAR - full)} {percent:>3} %"
 
 
 def named(found: Book, name: str) -> Budget:

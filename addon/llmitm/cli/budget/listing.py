@@ -7,10 +7,8 @@ import sys
 import time
 
 from llmitm import budget_book
-from llmitm.cli.budget.common import Book, book, record
+from llmitm.cli.budget.common import Book, bar, book, record
 from llmitm.policy.budget_words import State, resets, usd
-
-_BAR = 12
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -39,12 +37,6 @@ def run(arguments: argparse.Namespace) -> int:
         ]
         table(columns, [_row(found, state, now) for state in states])
     return 0
-
-
-def bar(percent: int) -> str:
-    """Return a share as a bar with its number."""
-    full = min(_BAR, percent * _BAR // 100)
-    return f"{'█' * full}{'░' * (_BAR - full)} {percent:>3} %"
 
 
 def _row(found: Book, state: State, now: float) -> list[str]:
