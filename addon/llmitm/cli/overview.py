@@ -25,6 +25,7 @@ _NEXT = (
     ("llmitm ls", "the latest calls", "llmitm run -- COMMAND", "log a program"),
     ("llmitm show last", "one call, whole", "llmitm stats --by day", "spend by day"),
     ("llmitm threads", "conversations", "llmitm top", "live"),
+    ("llmitm dashboard", "in the browser", "llmitm budget set 20/day", "and no more"),
 )
 
 
@@ -132,7 +133,7 @@ def _plain(seen: Today) -> None:
         print(f"before  {spent(seen.yesterday)} · {calls(seen.yesterday.calls)}")
     print()
     for left, what, right, other in _NEXT:
-        print(f"  {left:<18} {what:<18} {right:<22} {other}")
+        print(f"  {left:<18} {what:<18} {right:<25} {other}")
 
 
 def _screen(seen: Today) -> RenderableType:

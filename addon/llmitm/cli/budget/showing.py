@@ -6,8 +6,7 @@ import argparse
 import time
 
 from llmitm import budget_book
-from llmitm.cli.budget.common import book, named, record
-from llmitm.cli.budget.listing import bar
+from llmitm.cli.budget.common import bar, book, named, record
 from llmitm.policy.budget_words import resets, usd
 
 
