@@ -163,7 +163,10 @@ def conditions(wanted: Filter) -> tuple[list[str], Values]:
     add("calls.session_id = ?", wanted.session)
     add("instr(calls.client, ?)", wanted.client)
     add("calls.operation = ?", wanted.operation)
-    add("coalesce(calls.cache, 'off') = ?", wanted.cache)
+    if wanted.cache == "off":
+        found.append("calls.cache IS NULL")
+    else:
+        add("calls.cache = ?", wanted.cache)
     add("calls.cost_nanousd >= ?", nano(wanted.min_cost))
     add("calls.key > ?", wanted.after)
     for name, value in wanted.properties.items():

@@ -92,11 +92,17 @@ def m008_attempts(db: Database) -> None:
 
 
 @migrations()
-def m010_waits(db: Database) -> None:
+def m009_waits(db: Database) -> None:
     """How long calls waited here for their turn, and which calls were tried more than once."""
     db.execute("ALTER TABLE calls ADD COLUMN queued_ms INTEGER")
     db.execute("CREATE INDEX calls_queued ON calls (started_at) WHERE queued_ms IS NOT NULL")
     db.execute(f"CREATE INDEX calls_retried ON calls (started_at) WHERE {RETRIED}")
+
+
+@migrations()
+def m010_cached(db: Database) -> None:
+    """Which calls the cache was asked for."""
+    db.execute("CREATE INDEX calls_cached ON calls (started_at) WHERE cache IS NOT NULL")
 
 
 RETRIED = "(client_retry > 0 OR retry_of_key IS NOT NULL OR attempts > 1)"
