@@ -20,6 +20,7 @@ from llmitm.home import Home
 from llmitm.store.filters import Filter
 from llmitm.store.reader import reading
 from pictures import invented, palette
+from pictures.agents import SESSION
 from pictures.catalogue import FOLDER, PAGES, TERMINALS, wrong
 from pictures.terminal import draw
 from store.records import START
@@ -79,7 +80,7 @@ def test_the_log_is_the_same_each_time(tmp_path: Path) -> None:
         invented.write(path, START)
         with reading(path) as log:
             sums.append(log.sums(Filter(), ["hour", "model", "user"], utc=True))
-            (session,) = log.sums(Filter(session=invented.SESSION))
+            (session,) = log.sums(Filter(session=SESSION))
     assert sums[0] == sums[1]
     assert session.calls == 44
     assert not any(each.unpriced for each in sums[0])

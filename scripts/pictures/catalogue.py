@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from pictures import palette
-from pictures.invented import SESSION
+from pictures.agents import SESSION
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "images"
 SIZE = (1280, 800)
