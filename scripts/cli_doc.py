@@ -17,6 +17,8 @@ _INTRODUCTION = """\
 
 This page is written by `scripts/cli-doc` out of the program itself. `llmitm VERB --help` says the same.
 
+![A terminal with the latest calls from `llmitm ls`, and below what each model cost from `llmitm stats`](images/terminal.svg)
+
 Without a verb `llmitm` shows today at a glance. Tables are drawn on a terminal; a pipe gets the same columns between
 tabs, without headings. `--json`, `--jsonl` and `--csv` are there on every report; their fields have the names that the
 columns of the log have ([database.md](database.md)), and money in them is in nano-dollars, so that no digit is lost.
