@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 DRIVER = shutil.which("chromedriver")
+_STARTS = 5
 CHROMIUM = (
     shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 )
@@ -195,9 +196,9 @@ def chromium(*, scripts: bool = True) -> Iterator[Browser]:
     with tempfile.TemporaryDirectory(
         prefix="llmitm-chromium-", ignore_cleanup_errors=True
     ) as profile:
-        driver = subprocess.Popen([DRIVER, "--port=0"], stdout=subprocess.PIPE, text=True)
+        driver, port = _started(DRIVER)
         try:
-            browser = Browser(f"http://127.0.0.1:{_port(driver)}", profile, scripts=scripts)
+            browser = Browser(f"http://127.0.0.1:{port}", profile, scripts=scripts)
             try:
                 yield browser
             finally:
@@ -207,11 +208,15 @@ def chromium(*, scripts: bool = True) -> Iterator[Browser]:
             driver.communicate()
 
 
-def _port(driver: subprocess.Popen[str]) -> int:
-    assert driver.stdout is not None
-    for line in driver.stdout:
-        if match := re.search(r"successfully on port (\d+)", line):
-            return int(match[1])
+def _started(program: str) -> tuple[subprocess.Popen[str], int]:
+    """Start the driver; the port that it finds free over IPv4 may be taken over IPv6, and it then ends."""
+    for _ in range(_STARTS):
+        driver = subprocess.Popen([program, "--port=0"], stdout=subprocess.PIPE, text=True)
+        assert driver.stdout is not None
+        for line in driver.stdout:
+            if match := re.search(r"successfully on port (\d+)", line):
+                return driver, int(match[1])
+        driver.communicate()
     raise BrowserError("chromedriver did not start")
 
 
