@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import Any, BinaryIO
 from urllib.parse import parse_qsl, urlsplit
 
-from llmitm import __version__
+from llmitm import __version__, harmless
 from llmitm.store.reader import Record
 
 _UNKNOWN = -1
@@ -27,7 +27,7 @@ def write(file: BinaryIO, calls: Iterable[Record]) -> None:
     file.write(f'{{"log": {{"version": "1.2", "creator": {creator}, "entries": ['.encode())
     separator = "\n"
     for call in calls:
-        text = separator + json.dumps(_entry(call), ensure_ascii=False)
+        text = separator + harmless.in_json(json.dumps(_entry(call), ensure_ascii=False))
         file.write(text.encode("utf-8", "backslashreplace"))
         separator = ",\n"
     file.write(b"\n]}}\n")

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable
 from typing import Any, BinaryIO
 
+from llmitm import harmless
 from llmitm.store.reader import Record
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -17,7 +18,8 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 def jsonl(file: BinaryIO, calls: Iterable[Record]) -> None:
     """Write a JSON object a line."""
     for call in calls:
-        file.write(json.dumps(call, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n")
+        line = harmless.in_json(json.dumps(call, ensure_ascii=False))
+        file.write(line.encode("utf-8", "backslashreplace") + b"\n")
 
 
 def comma_separated(file: BinaryIO, calls: Iterable[Record]) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 
 from llmitm.store import limits, sums
 from llmitm.store.filters import Filter
-from llmitm.store.migrations import RETRIED
 from llmitm.store.reader import Reader, Record
+from llmitm.store.views import RETRIED
 
 _KIND = (
     "CASE outcome WHEN 'blocked' THEN 'blocked: ' || coalesce(error_type, 'by llmitm')"

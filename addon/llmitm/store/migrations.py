@@ -96,7 +96,7 @@ def m009_waits(db: Database) -> None:
     """How long calls waited here for their turn, and which calls were tried more than once."""
     db.execute("ALTER TABLE calls ADD COLUMN queued_ms INTEGER")
     db.execute("CREATE INDEX calls_queued ON calls (started_at) WHERE queued_ms IS NOT NULL")
-    db.execute(f"CREATE INDEX calls_retried ON calls (started_at) WHERE {RETRIED}")
+    db.execute(f"CREATE INDEX calls_retried ON calls (started_at) WHERE {views.RETRIED}")
 
 
 @migrations()
@@ -104,9 +104,6 @@ def m010_cached(db: Database) -> None:
     """Which calls the cache was asked for."""
     db.execute("CREATE INDEX calls_cached ON calls (started_at) WHERE cache IS NOT NULL")
 
-
-RETRIED = "(client_retry > 0 OR retry_of_key IS NOT NULL OR attempts > 1)"
-"""SQL for a call that was tried more than once, or that is itself another try; SQLite knows its index by these words."""
 
 _TABLES = (
     """CREATE TABLE calls (

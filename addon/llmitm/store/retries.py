@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from llmitm.store import sums
 from llmitm.store.filters import Filter, Values, milliseconds
-from llmitm.store.migrations import RETRIED
+from llmitm.store.views import RETRIED
 
 
 def by(

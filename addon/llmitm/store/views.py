@@ -69,6 +69,8 @@ _MARKED = f"""CASE WHEN bodies.request_marks IS NULL THEN {_TEXT.format("request
     SELECT text FROM marked ORDER BY number DESC LIMIT 1
 ) END"""
 
+RETRIED = "(client_retry > 0 OR retry_of_key IS NOT NULL OR attempts > 1)"
+"""SQL for a call that was tried more than once, or that is itself another try; SQLite knows its index by these words."""
 _NOT_AS_THEY_ARE = ("cost_nanousd", "latency_ms", "saved_nanousd")
 _SUMS = ", ".join(f"sum({name}) AS {name}" for name in SUMS if name not in _NOT_AS_THEY_ARE)
 
