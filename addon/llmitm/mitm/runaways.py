@@ -220,6 +220,10 @@ class RunawayWatch:
         if not flag.is_noted:
             flag.is_noted = True
             flight.exchange.notes.append(f"runaway? the run {flag.words}")
+        if not flag.is_held:
+            self._flags.pop(
+                flag.run, None
+            )  # while there is any, every call has to be told whose it is
         if flag.is_held and action == "hold":
             await self._hold(flow, flight, flag)
 

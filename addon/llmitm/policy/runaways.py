@@ -106,8 +106,10 @@ class _Thread:
 class _Past:
     """What a run has done."""
 
-    recent: deque[tuple[float, float]] = field(default_factory=deque)
-    """The calls of the last minute: when, USD."""
+    recent: deque[tuple[float, int]] = field(default_factory=deque)
+    """The calls of the last minute: when, nano-dollars."""
+    recent_nanousd: int = 0
+    """What they cost together, kept so that a call costs the same however many there are."""
     minutes: OrderedDict[int, tuple[float, int]] = field(default_factory=OrderedDict)
     """USD and calls of each minute in which there were any, by its number."""
     threads: OrderedDict[int, _Thread] = field(default_factory=OrderedDict)
@@ -154,11 +156,12 @@ class Runaways:
             yield from self._prompts(past, call)
 
     def _pace(self, past: _Past, call: Seen) -> Iterator[tuple[Kind, str]]:
-        recent = past.recent
-        recent.append((call.at, call.usd))
+        recent, cost = past.recent, round(call.usd * 1e9)
+        recent.append((call.at, cost))
+        past.recent_nanousd += cost
         while recent and recent[0][0] <= call.at - _MINUTE:
-            recent.popleft()
-        usd, calls = sum(each for _, each in recent), len(recent)
+            past.recent_nanousd -= recent.popleft()[1]
+        usd, calls = past.recent_nanousd / 1e9, len(recent)
         begins = int((call.at - _MINUTE) // _MINUTE)
         before = [each for minute, each in past.minutes.items() if minute < begins]
         _add(past.minutes, int(call.at // _MINUTE), call.usd)
