@@ -9,8 +9,11 @@ from contextlib import closing
 from pathlib import Path
 
 from llmitm.cli.export import add_options
-from llmitm.cli.output import Column, add_forms, as_json, table
+from llmitm.cli.output import Column, add_forms, as_json, progress, table
 from llmitm.errors import LlmitmError
+
+_STEPS_A_LOOK = 20
+"""Steps of removing between two looks at how much is left."""
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -117,8 +120,16 @@ def _prune(arguments: argparse.Namespace) -> int:
     retention = Retention(keep_bodies_days=days) if arguments.bodies else Retention(keep_days=days)
     before = place.database.stat().st_size
     with closing(Writer(place.database, retention)) as writer:
-        while writer.tidy():
-            pass
+        left = writer.older_than(days, bodies=arguments.bodies)
+        with progress(left, "removing") as advance:
+            steps = 0
+            while writer.tidy():
+                steps += 1
+                if steps % _STEPS_A_LOOK == 0:
+                    now = writer.older_than(days, bodies=arguments.bodies)
+                    advance(left - now)
+                    left = now
+            advance(left)
     after = place.database.stat().st_size
     print(
         f"{place.database}: {before / 1e6:.1f} MB before, {after / 1e6:.1f} MB now", file=sys.stderr

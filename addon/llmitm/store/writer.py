@@ -20,6 +20,7 @@ from llmitm.store import jobs, rollups, search
 from llmitm.store.bodies import Bodies, Stored
 from llmitm.store.database import open_writable
 from llmitm.store.retention import Retention
+from llmitm.store.rollups import DAY_MS
 from llmitm.store.rows import Row, attempts, clean, row, storable
 
 _MOST_LINKS = 50_000
@@ -86,6 +87,13 @@ class Writer:
                 self._forget()
         has_free_pages = self._retention.limited and self._retention.give_back(self._connection)
         return removed or has_free_pages
+
+    def older_than(self, days: int, *, bodies: bool = False) -> int:
+        """Return how many calls, or bodies, are older than so many days."""
+        what = "bodies JOIN calls ON key = call_key" if bodies else "calls"
+        query = f"SELECT count(*) FROM {what} WHERE started_at < ?"
+        before = int(time.time() * 1000) - days * DAY_MS
+        return int(self._connection.execute(query, (before,)).fetchone()[0])
 
     def close(self) -> None:
         """Fold the write-ahead log into the file and close it."""
