@@ -7,7 +7,6 @@ been read and priced.
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -17,15 +16,14 @@ from math import ceil, floor
 
 from mitmproxy import http
 
-from llmitm.calls import Finished, Prompt, Refusal
+from llmitm.calls import Finished, Prompt
 from llmitm.facts import CallFacts
+from llmitm.mitm import refusals
 from llmitm.mitm.flights import Flight, flight_of
 from llmitm.mitm.guard import guarded
 from llmitm.policy import allowance
 from llmitm.policy.allowance import Allowed, Denied
 from llmitm.policy.directives import RateLimitDirective
-from llmitm.providers import error_bodies
-from llmitm.providers.dialects import by_name
 from llmitm.reading import read_prompt
 from llmitm.reserving import real, tokens, upper_cents, upper_usage
 from llmitm.store.allowances import AllowanceFile
@@ -215,18 +213,11 @@ def _refuse(
         f"llmitm: the limit of {directive.quota:f} {_WORDS[directive.unit]}"
         f" in {directive.window} s{whose} ({directive.text}) is used up; try again in {wait} s"
     )
-    dialect = flight.endpoint.dialect
-    body = (
-        by_name(dialect).error(429, _ERROR_TYPE, message)
-        if dialect
-        else error_bodies.openai(_ERROR_TYPE, message)
-    )
-    headers = {"content-type": "application/json", "retry-after": str(wait)}
-    flow.request.stream = False  # mitmproxy cannot answer what it passes on as it comes
-    flow.response = http.Response.make(429, json.dumps(body), headers)
-    _tell(flow.response, directive, denied)
-    flight.exchange.chunks = [flow.response.content or b""]
-    flight.exchange.refusal = Refusal(_ERROR_TYPE, message)
+    # Here trying again later does help: the SDKs wait as long as they are told.
+    told = {"retry-after": str(wait)}
+    refusals.refuse(flow, flight, 429, _ERROR_TYPE, message, headers=told)
+    if flow.response is not None:
+        _tell(flow.response, directive, denied)
 
 
 def _tell(response: http.Response, directive: RateLimitDirective, found: Allowed | Denied) -> None:

@@ -7,7 +7,6 @@ Together they are the content of the response.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,15 +14,15 @@ from typing import Literal
 
 from mitmproxy import http
 
-from llmitm.calls import CacheUse, Headers, Refusal, header
+from llmitm.calls import CacheUse, Headers, header
 from llmitm.mitm.flights import PACING, Flight
 from llmitm.mitm.tee import OVERFLOW, RequestTee
 from llmitm.policy.bodies import LONGEST_HELD
 from llmitm.policy.caching import replayed
 from llmitm.policy.usage_chunk import UsageRemover
-from llmitm.providers.dialects import by_name
 
-_REFUSED = 504
+NO_ANSWER = 504
+"""The status of a call that has no answer here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,25 +66,6 @@ def give(
         exchange.chunk_times = [now] * len(answer.chunks)
     exchange.usage_injected = answer.usage_injected
     exchange.cache = use
-
-
-def refuse(flow: http.HTTPFlow, flight: Flight, error_type: str, message: str) -> None:
-    """Refuse a call that has no answer here."""
-    name = flight.endpoint.dialect
-    body = (
-        by_name(name).error(_REFUSED, error_type, message)
-        if name
-        else {"error": {"type": error_type, "message": message}}
-    )
-    # Trying again changes nothing, and the SDKs of OpenAI and Anthropic listen to this.
-    told = [("content-type", "application/json"), ("x-should-retry", "false")]
-    content = json.dumps(body).encode()
-    flow.response = _response(_REFUSED, told, content)
-    exchange = flight.exchange
-    exchange.chunks = [content]
-    exchange.chunk_times = [(time.time() - exchange.started_at) * 1000]
-    exchange.usage_injected = False
-    exchange.refusal = Refusal(error_type, message)
 
 
 def hold(flow: http.HTTPFlow, *, always: bool = False) -> None:

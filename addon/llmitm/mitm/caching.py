@@ -20,9 +20,10 @@ from mitmproxy import http
 from llmitm.answers.answer import About, StoredAnswer
 from llmitm.answers.store import AnswerStore
 from llmitm.calls import CacheUse, Exchange
-from llmitm.mitm.answering import Given, give, hold, refuse
+from llmitm.mitm.answering import NO_ANSWER, Given, give, hold
 from llmitm.mitm.flights import Flight, flight_of
 from llmitm.mitm.guard import guarded, note_fault
+from llmitm.mitm.refusals import refuse
 from llmitm.mitm.tee import KEEP_WHOLE
 from llmitm.policy.cache_key import cache_key, is_cached
 from llmitm.policy.caching import decoded, is_given, read_to_save
@@ -103,7 +104,7 @@ class Caching:
             if key is not None:
                 await self._look_up(flow, flight, directive, key)
         if self._offline and flow.response is None:
-            refuse(flow, flight, "cache_miss", _why(flight))
+            refuse(flow, flight, NO_ANSWER, "cache_miss", _why(flight))
 
     @guarded
     def responseheaders(self, flow: http.HTTPFlow) -> None:

@@ -8,20 +8,19 @@ are learned again after a restart.
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 
 from mitmproxy import http
 
-from llmitm.calls import Finished, Headers, Prompt, Refusal
+from llmitm.calls import Finished, Headers, Prompt
 from llmitm.facts import CallFacts
+from llmitm.mitm import refusals
 from llmitm.mitm.flights import Flight, flight_of
 from llmitm.mitm.guard import guarded
 from llmitm.policy.governing import Governor, LaneName, Ticket, Verdict
-from llmitm.providers import error_bodies, ratelimits, waits
-from llmitm.providers.dialects import by_name
+from llmitm.providers import ratelimits, waits
 from llmitm.reading import read_prompt
 from llmitm.reserving import real, upper_usage
 from llmitm.settings import GovernorSettings
@@ -199,9 +198,8 @@ class Governing:
             self._governor.leave(ticket)
             flow.metadata.pop(_PLACE, None)
             self._open.pop(flight.exchange.id, None)
-            _refuse(
-                flow, flight, f"llmitm: no turn within {longest}, for it has to wait for {reason}"
-            )
+            message = f"llmitm: no turn within {longest}, for it has to wait for {reason}"
+            refusals.refuse(flow, flight, 429, _ERROR_TYPE, message)
             return
         self._governor.go_anyway(ticket, time.time())
         flight.exchange.notes.append(f"no turn within {longest}, sent all the same")
@@ -286,17 +284,3 @@ async def _client(flow: http.HTTPFlow, flight: Flight, facts: CallFacts) -> str:
     if found is None and exchange.caller is not None:
         found = (await asyncio.to_thread(exchange.caller)).get("process.pid")
     return found or str(flow.client_conn.peername[0])
-
-
-def _refuse(flow: http.HTTPFlow, flight: Flight, message: str) -> None:
-    dialect = flight.endpoint.dialect
-    body = (
-        by_name(dialect).error(429, _ERROR_TYPE, message)
-        if dialect
-        else error_bodies.openai(_ERROR_TYPE, message)
-    )
-    # It has waited long enough; the SDKs of OpenAI and Anthropic listen to this.
-    told = {"content-type": "application/json", "x-should-retry": "false"}
-    flow.response = http.Response.make(429, json.dumps(body), told)
-    flight.exchange.chunks = [flow.response.content or b""]
-    flight.exchange.refusal = Refusal(_ERROR_TYPE, message)

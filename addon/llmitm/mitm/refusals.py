@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Literal
 
 from mitmproxy import http
 
-from llmitm.calls import Json
+from llmitm.calls import Json, Refusal
+from llmitm.mitm.flights import Flight
+from llmitm.providers import error_bodies
 from llmitm.providers.dialects import by_name
 
 type Reason = Literal[
@@ -48,3 +53,32 @@ class Refused(Exception):
 def answer(status: int, body: Json) -> http.Response:
     """Return a response of JSON."""
     return http.Response.make(status, json.dumps(body), {"content-type": "application/json"})
+
+
+def refuse(
+    flow: http.HTTPFlow,
+    flight: Flight,
+    status: int,
+    error_type: str,
+    message: str,
+    *,
+    headers: Mapping[str, str] = MappingProxyType({"x-should-retry": "false"}),
+    logged_as: str | None = None,
+) -> None:
+    """Answer a call that does not go out, in its provider's own form; its row has the outcome `blocked`.
+
+    Unless other headers are given, the SDKs of OpenAI and Anthropic are told that trying again changes nothing.
+    """
+    exchange, dialect = flight.exchange, flight.endpoint.dialect
+    body = (
+        by_name(dialect).error(status, error_type, message)
+        if dialect
+        else error_bodies.openai(error_type, message)
+    )
+    flow.request.stream = False  # mitmproxy cannot answer what it passes on as it comes
+    flow.response = answer(status, body)
+    flow.response.headers.update(headers)
+    exchange.chunks = [flow.response.content or b""]
+    exchange.chunk_times = [(time.time() - exchange.started_at) * 1000]
+    exchange.usage_injected = False
+    exchange.refusal = Refusal(logged_as or error_type, message)

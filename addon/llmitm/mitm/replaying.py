@@ -9,9 +9,10 @@ from dataclasses import replace
 from mitmproxy import http
 
 from llmitm.calls import CacheUse
-from llmitm.mitm.answering import Given, give, hold, refuse
+from llmitm.mitm.answering import NO_ANSWER, Given, give, hold
 from llmitm.mitm.flights import Flight, flight_of
 from llmitm.mitm.guard import guarded
+from llmitm.mitm.refusals import refuse
 from llmitm.mitm.tee import KEEP_WHOLE
 from llmitm.policy.caching import is_whole
 from llmitm.replays import Recording, Replay
@@ -89,10 +90,12 @@ class ReplayCalls:
         try:
             found = await asyncio.to_thread(self._replay.find, flight.exchange)
         except Exception:
-            refuse(flow, flight, "replay_miss", "llmitm could not look for this call")
+            refuse(flow, flight, NO_ANSWER, "replay_miss", "llmitm could not look for this call")
             raise
         if isinstance(found, str):
-            refuse(flow, flight, "replay_miss", f"llmitm replays, and this call is {found}")
+            refuse(
+                flow, flight, NO_ANSWER, "replay_miss", f"llmitm replays, and this call is {found}"
+            )
             return
         answer = Given(
             status=found.status or 0,
