@@ -14,7 +14,7 @@ from mitmproxy import http
 
 from llmitm.calls import Exchange, Finished, Identity
 from llmitm.mitm import guard
-from llmitm.mitm.flights import Flight, depart
+from llmitm.mitm.flights import Flight, depart, flight_of
 from llmitm.mitm.runaways import RunawayWatch
 from llmitm.policy.directives import Directives
 from llmitm.policy.runaways import Action
@@ -58,7 +58,7 @@ def call(user: str = USER, action: Action | None = None) -> http.HTTPFlow:
     assert endpoint is not None
     exchange = Exchange(
         str(id(flow)), AT, "POST", "https", "api.openai.com", 443, flow.request.path,
-        [*headers.items()], b"{}",
+        [*headers.items()], b"{}", request_id="8c9b2b5e-6c1b-4b4c-9a94-1f6f3f6c1a11",
     )  # fmt: skip
     depart(flow, Flight(exchange, entry, endpoint, Directives(runaway=action)))
     return flow
@@ -133,3 +133,22 @@ def test_nothing_is_looked_at_where_it_is_off(tmp_path: Path) -> None:
     watch = RunawayWatch(RunawayFile(tmp_path / "r.db"), RunawaySettings(action="off"))
     asyncio.run(look(watch, BURST))
     assert not (tmp_path / "r.db").exists()
+
+
+def test_who_does_not_speak_to_us_gets_its_answer_as_it_came(tmp_path: Path) -> None:
+    watch = RunawayWatch(RunawayFile(tmp_path / "r.db"), RunawaySettings(), (), lambda: AT + 500)
+
+    async def course() -> None:
+        await look(watch, BURST)
+        flow = call()
+        flight = flight_of(flow)
+        assert flight is not None
+        flight.exchange.request_id = None
+        await watch.request(flow)  # type: ignore[misc]
+        flows.answer(flow)
+        watch.responseheaders(flow)
+        assert flow.response is not None
+        assert "X-llmitm-Runaway" not in flow.response.headers
+        assert "runaway?" in flight.exchange.notes[0]
+
+    asyncio.run(course())

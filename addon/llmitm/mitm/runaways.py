@@ -108,9 +108,12 @@ class RunawayWatch:
 
     @guarded
     def responseheaders(self, flow: http.HTTPFlow) -> None:
-        """Tell the client what was seen of its run."""
+        """Tell a client that speaks to us by control headers what was seen of its run."""
         words: str | None = flow.metadata.get(_SAID)
-        if words is not None and flow.response is not None:
+        flight = flight_of(flow)
+        # Others get their answers as they came, to the byte.
+        speaks_to_us = flight is not None and flight.exchange.request_id is not None
+        if words is not None and flow.response is not None and speaks_to_us:
             told = words.encode("ascii", "backslashreplace").decode()
             told = "".join(sign for sign in told if sign.isprintable())
             flow.response.headers[HEADER] = told[:_LONGEST_TOLD]
