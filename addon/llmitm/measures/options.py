@@ -65,7 +65,7 @@ def attributes(options: Options, made: Options) -> dict[str, str]:
         for attribute, names in _ATTRIBUTES.items()
         for source in (options, made)
         for name in names
-        if (word := _word(source.get(name)))
+        if name in source and (word := _word(source[name]))
     }
 
 

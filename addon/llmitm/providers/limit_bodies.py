@@ -28,7 +28,8 @@ def read(document: Json, now: float) -> list[RateLimit]:
     error = mapping(body.get("error"))
     limits = [*_quotas(error)]
     headers = mapping(mapping(error.get("metadata")).get("headers"))
-    limits += ratelimits.read("openai", [(k, str(v)) for k, v in headers.items()], now)
+    if headers:
+        limits += ratelimits.read("openai", [(k, str(v)) for k, v in headers.items()], now)
     for event in items(body.get(CODEX_EVENT)):
         limits += of_codex(event, now)
     return limits

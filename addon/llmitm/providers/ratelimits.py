@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import NamedTuple
 
 from llmitm.calls import Headers, RateLimit
 from llmitm.providers import limit_plans, limit_structured
@@ -18,6 +20,8 @@ from llmitm.providers.limit_values import count, moment, period, several
 
 type _Builder = Callable[[str, str | None, dict[str, str], float], RateLimit | None]
 
+_LONGEST_NAME = 100
+"""Characters of a header's name that is remembered; no provider's is as long."""
 _WORTH_A_LOOK = re.compile(r"limit|-call-|quota-snapshot|primary-|secondary-|concurrent-requests")
 _WITH_PERIOD = re.compile(
     r"(?:(?P<name>.+?)-)??(?:(?P<amount>\d{1,4})-)?(?P<unit>second|minute|hour|day|week|month)"
@@ -139,6 +143,24 @@ _ANY = _Family(
 )
 
 
+class _Place(NamedTuple):
+    """What a header holds: a part of a limit."""
+
+    build: _Builder
+    key: Key
+    part: str
+
+
+@lru_cache(2_048)
+def _place(family: str | None, name: str) -> _Place | None:
+    """Return what a header holds, by its name in lower case; a provider sends the same few with every answer."""
+    known = _ANY if family is None else _FAMILIES[family]
+    for kind in known.headers:
+        if match := kind.pattern.fullmatch(name):
+            return _Place(kind.build, kind.key(match), match["part"])
+    return None
+
+
 def families() -> tuple[str, ...]:
     """Return the names of the families, for error messages."""
     return tuple(_FAMILIES)
@@ -158,7 +180,8 @@ def read(family: str | None, headers: Headers, now: float) -> list[RateLimit]:
 
     `now` is when they were received, in seconds since the epoch. A family that is None, or not known, reads any.
     """
-    known = _FAMILIES.get(family or "", _ANY)
+    name_of_family = family if family in _FAMILIES else None
+    known = _ANY if name_of_family is None else _FAMILIES[name_of_family]
     found: dict[tuple[_Builder, Key], dict[str, str]] = {}
     structured: dict[str, str] = {}
     for name, value in headers:
@@ -168,17 +191,17 @@ def read(family: str | None, headers: Headers, now: float) -> list[RateLimit]:
         if lower in limit_structured.HEADERS:
             structured.setdefault(lower, value)
             continue
-        for kind in known.headers:
-            if match := kind.pattern.fullmatch(lower):
-                parts = found.setdefault((kind.build, kind.key(match)), {})
-                parts[match["part"]] = value.strip()
-                break
+        place = (_place if len(lower) <= _LONGEST_NAME else _place.__wrapped__)(
+            name_of_family, lower
+        )
+        if place is not None:
+            found.setdefault((place.build, place.key), {})[place.part] = value.strip()
     limits = [
         limit
         for (build, (what, span)), parts in found.items()
         if (limit := build(what, span, parts, now)) is not None
     ]
-    if known.headers:
+    if known.headers and structured:
         limits += limit_structured.read(structured, now)
     return [
         replace(limit, period=known.periods.get(limit.name)) if limit.period is None else limit
