@@ -26,7 +26,7 @@ from llmitm.store.writer import Writer
 
 log = logging.getLogger("llmitm")
 
-_GATHER_SECONDS = 0.05
+_GATHER_SECONDS = 0.03
 """How long a call may wait for others to share its transaction with."""
 _MOST_IN_BATCH = 256
 _MOST_BYTES_IN_BATCH = 16 * 1024 * 1024
