@@ -124,7 +124,7 @@ def chart(view: View, found: Cube, what: What, title: str) -> Markup:
     if len(names) > len(kept):
         series.append(Series(_REST, "c-rest", amounts["", _REST]))
     axis = usd_of_axis if what == "cost" else None
-    return stacks(title, _slots(view, found), series, _shown(what), axis=axis)
+    return stacks(title, slots(view, found), series, _shown(what), axis=axis)
 
 
 def _colours(found: Cube, kept: Sequence[tuple[str, str]]) -> list[str]:
@@ -133,7 +133,8 @@ def _colours(found: Cube, kept: Sequence[tuple[str, str]]) -> list[str]:
     return [colour(rank) for rank in range(len(kept))]
 
 
-def _slots(view: View, found: Cube) -> list[Slot]:
+def slots(view: View, found: Cube) -> list[Slot]:
+    """Return the places on the axis of time, each with a link to its calls."""
     first = found.stretches[0].start if found.stretches else view.now
     return [
         Slot(

@@ -15,9 +15,8 @@ from typing import Literal
 from mitmproxy import http
 
 from llmitm.calls import Exchange, Prompt
-from llmitm.mitm.flights import COURSE, PAUSE, Flight, flight_of
+from llmitm.mitm.flights import COURSE, PAUSE, Flight, Prepare, Retarget, flight_of
 from llmitm.mitm.guard import guarded
-from llmitm.policy.directives import FallbackTarget
 from llmitm.policy.failures import (
     Failure,
     Kind,
@@ -32,10 +31,6 @@ from llmitm.providers.dialects import by_name
 from llmitm.wire import jsontext
 from llmitm.wire.encodings import decode
 
-type Retarget = Callable[[http.HTTPFlow, Flight, FallbackTarget], Awaitable[str | None]]
-"""Changes a flow's request into that for a fallback; returns why it cannot."""
-type Prepare = Callable[[http.HTTPFlow], Awaitable[None]]
-"""Makes ready a request that goes to somebody else, or waits until it may go again."""
 type Afford = Callable[[http.HTTPFlow, Exchange], Awaitable[bool]]
 """Tells whether there is money for another attempt, after one that failed."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mitmproxy import http
@@ -21,7 +21,7 @@ from llmitm.estimate import Estimator
 from llmitm.home import Home
 from llmitm.mitm import budget_refusals, budget_streams
 from llmitm.mitm.budget_accounts import BudgetAccounts
-from llmitm.mitm.flights import Flight, flight_of
+from llmitm.mitm.flights import Flight, Retarget, flight_of
 from llmitm.mitm.guard import guarded, note_fault
 from llmitm.policy import budget_words
 from llmitm.policy.budget_words import State
@@ -31,8 +31,6 @@ from llmitm.reading import read_prompt
 from llmitm.settings import Settings
 from llmitm.store.ledger import Account, Busy
 from llmitm_pricing import PriceTable
-
-type Retarget = Callable[[http.HTTPFlow, Flight, FallbackTarget], Awaitable[str | None]]
 
 _RESERVED = "llmitm_budgets"
 HEADER = "X-llmitm-Budget"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from mitmproxy import http
 
 from llmitm.calls import Endpoint, Exchange, Prompt
-from llmitm.policy.directives import NOTHING, Directives
+from llmitm.policy.directives import NOTHING, Directives, FallbackTarget
 from llmitm.providers.hosts import ProviderEntry
 
 _FLIGHT = "llmitm_flight"
@@ -35,6 +36,12 @@ class Flight:
     directives: Directives = NOTHING
     prompt: Prompt | None = None
     """What is asked for, where somebody had to know before the call went on."""
+
+
+type Retarget = Callable[[http.HTTPFlow, Flight, FallbackTarget], Awaitable[str | None]]
+"""Changes a flow's request into that for a target; returns why it cannot."""
+type Prepare = Callable[[http.HTTPFlow], Awaitable[None]]
+"""Makes ready a request that goes to somebody else, or waits until it may go again."""
 
 
 def flight_of(flow: http.HTTPFlow) -> Flight | None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from mitmproxy import http
 
 from llmitm.calls import Endpoint, Json
 from llmitm.keys import keys_sent
-from llmitm.mitm.flights import Flight, flight_of
+from llmitm.mitm.flights import Prepare, Retarget, flight_of
 from llmitm.mitm.guard import guarded
 from llmitm.mitm.readdress import (
     Original,
@@ -30,11 +30,6 @@ from llmitm.policy.fallback_chains import model_list
 from llmitm.policy.routing import Route, Routing, Unknown
 from llmitm.providers.hosts import ProviderEntry
 from llmitm.translate import Untranslatable
-
-type Retarget = Callable[[http.HTTPFlow, Flight, FallbackTarget], Awaitable[str | None]]
-"""Changes a call into that for a target; returns why it cannot."""
-type Prepare = Callable[[http.HTTPFlow], Awaitable[None]]
-"""Makes ready a request that goes to somebody else."""
 
 TO_ROUTE = "llmitm_to_route"
 """Key of the flow's metadata: what is to be routed; None where the gateway has answered itself. No call yet."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Literal, get_args
+
+from llmitm.policy.windows import Period
 
 Calendar = Literal["hour", "day", "week", "month"]
 """In the time zone of the user; weeks begin on Monday."""
@@ -49,22 +51,8 @@ class Window:
         """Return when it begins and ends; `zone` None is that of the system."""
         if self.calendar is None:
             return now - timedelta(seconds=self.seconds), now
-        local = now.astimezone(zone)
-        if self.calendar == "hour":
-            begin = local.replace(minute=0, second=0, microsecond=0)
-            return begin, begin + timedelta(hours=1)
-        # Midnights are made of the date alone: a day on which clocks change is not 24 hours long.
-        day = datetime(local.year, local.month, local.day)  # noqa: DTZ001
-        if self.calendar == "week":
-            day -= timedelta(days=day.weekday())
-        elif self.calendar == "month":
-            day = day.replace(day=1)
-        after = {
-            "day": day + timedelta(days=1),
-            "week": day + timedelta(days=7),
-            "month": (day + timedelta(days=31)).replace(day=1),
-        }[self.calendar]
-        return _at(day, zone), _at(after, zone)
+        span = Period(self.calendar).window(now.timestamp(), zone)
+        return _at(span.start, zone), _at(span.end, zone)
 
 
 def parse(text: str) -> Window:
@@ -78,5 +66,5 @@ def parse(text: str) -> Window:
     return Window(seconds=seconds)
 
 
-def _at(wall: datetime, zone: tzinfo | None) -> datetime:
-    return wall.astimezone() if zone is None else wall.replace(tzinfo=zone)
+def _at(moment: float, zone: tzinfo | None) -> datetime:
+    return datetime.fromtimestamp(moment, UTC).astimezone(zone)

@@ -223,9 +223,7 @@ class StreamReader:
     @property
     def error(self) -> Json:
         """What a stream has told of an error so far; None where nothing, or where it is no stream."""
-        if self._decoder is None or self._assembler is None:
-            return None
-        document = self._assembler.document()
+        document = self.document
         return document.get("error") if isinstance(document, dict) else None
 
     @property

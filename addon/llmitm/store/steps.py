@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from llmitm.store import filters, sums
+from llmitm.store import sums
 from llmitm.store.filters import Filter
 from llmitm.store.reader import Reader
 
@@ -48,26 +48,14 @@ def tree(log: Reader, wanted: Filter, names: Sequence[str]) -> Tree:
     A call without one of the later properties is under an empty value.
     """
     connection = log.connection
-    given, values = filters.conditions(replace(wanted, properties={}))
-    for name, value in wanted.properties.items():
-        given.append(
-            "EXISTS (SELECT 1 FROM properties AS p WHERE p.call_key = calls.key AND p.name = ? AND p.value = ?)"
-        )
-        values += (name, value)
-    if wanted.model is not None:
-        models = filters.models(connection, wanted.model)
-        given.append(filters.among("calls.model", models))
-        values += models
-    if wanted.text is not None:
-        keys = filters.find(connection, wanted, MOST_LOOKED_AT)
-        given.append(f"calls.key IN ({', '.join(map(str, keys))})")
+    given, values = sums.where(connection, wanted, of_few=True)
     columns = ", ".join(
         f"coalesce((SELECT value FROM properties WHERE call_key = calls.key AND name = ?), '') AS by{number}"
         for number in range(len(names))
     )
     latest = (
         f"SELECT {columns}, calls.* FROM calls INDEXED BY {_index(wanted)}"
-        f" WHERE {' AND '.join([*given, _HAS])} ORDER BY calls.started_at DESC LIMIT {MOST_LOOKED_AT}"
+        f" WHERE {given} AND {_HAS} ORDER BY calls.started_at DESC LIMIT {MOST_LOOKED_AT}"
     )
     groups = ", ".join(f"by{number}" for number in range(len(names)))
     rows = connection.execute(

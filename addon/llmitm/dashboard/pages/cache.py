@@ -120,7 +120,7 @@ def _calls(view: View, cube: Cube) -> Markup:
         Series("given again out of the cache", "c-cached", hits),
         Series("sent on", "c-wait", [a - b for a, b in zip(every, hits, strict=True)]),
     ]
-    return stacks("Calls", _slots(view, cube), series, lambda amount: count(round(amount)))
+    return stacks("Calls", spending.slots(view, cube), series, lambda amount: count(round(amount)))
 
 
 def _tokens(view: View, cube: Cube) -> Markup:
@@ -134,19 +134,7 @@ def _tokens(view: View, cube: Cube) -> Markup:
         Series("neither", "c-new", rest),
     ]
     title = "Tokens of prompts"
-    return stacks(title, _slots(view, cube), series, lambda amount: count(round(amount)))
-
-
-def _slots(view: View, cube: Cube) -> list[Slot]:
-    first = cube.stretches[0].start if cube.stretches else view.now
-    return [
-        Slot(
-            periods.short(each, cube.period, first),
-            periods.full(each, cube.period),
-            f"/calls{view.question.between(each.start, each.end).query()}",
-        )
-        for each in cube.stretches
-    ]
+    return stacks(title, spending.slots(view, cube), series, lambda amount: count(round(amount)))
 
 
 def _ages(view: View, now: float) -> Markup:
