@@ -8,7 +8,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -141,12 +142,34 @@ def test_standard_input_and_output_are_the_programs(beside_proxy: CommandLine) -
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])
 def test_a_signal_is_passed_on_once(beside_proxy: CommandLine, number: signal.Signals) -> None:
-    process = beside_proxy.start("run", "-q", *python(COUNT), start_new_session=True)
+    with handled(number, signal.SIG_DFL):
+        process = beside_proxy.start("run", "-q", *python(COUNT), start_new_session=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     process.send_signal(number)
     said, _ = process.communicate(timeout=30)
     assert said == f"got {int(number)}\n"
+
+
+def test_a_signal_that_is_ignored_as_by_nohup_stays_so(beside_proxy: CommandLine) -> None:
+    with handled(signal.SIGHUP, signal.SIG_IGN):
+        process = beside_proxy.start("run", "-q", *python(COUNT), start_new_session=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGHUP)
+    process.send_signal(signal.SIGTERM)
+    said, _ = process.communicate(timeout=30)
+    assert said == f"got {int(signal.SIGTERM)}\n"
+
+
+@contextmanager
+def handled(number: signal.Signals, how: signal.Handlers) -> Iterator[None]:
+    """Have a signal handled so, by programs that are started meanwhile too, however the tests themselves were started."""
+    before = signal.signal(number, how)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
 
 
 def test_a_key_on_the_terminal_interrupts_once(beside_proxy: CommandLine) -> None:
