@@ -43,7 +43,10 @@ Ending = Literal["complete", "client_gone", "upstream_broke", "no_answer"]
 
 def header(headers: Headers, name: str) -> str | None:
     """Return the first value of a header; `name` in lower case."""
-    return next((value for key, value in headers if key.lower() == name), None)
+    for key, value in headers:  # a generator takes twice as long, and every call looks up a dozen
+        if key.lower() == name:
+            return value
+    return None
 
 
 @dataclass(frozen=True, slots=True)

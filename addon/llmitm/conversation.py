@@ -24,7 +24,10 @@ _ROLES: Mapping[str, Role] = {
     "tool": "tool",
     "function": "tool",
 }
-_TURNS = ("messages", "input", "contents", "chat_history")
+_SYSTEM = ("system", "instructions", "preamble", "systemInstruction", "system_instruction")
+_SPOKEN = ("messages", "input", "contents", "chat_history", "prompt", "message")
+_SAID = frozenset({*_SYSTEM, *_SPOKEN, "tools"})
+"""What of a request is no setting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,25 +66,21 @@ def asked(body: str | None) -> Conversation:
         return Conversation([Message("user", [Part("text", body)])] if body else ())
     if isinstance(inner := document.get("request"), dict):  # Google's own coding tools
         document = {**{key: value for key, value in document.items() if key != "request"}, **inner}
-    messages = list(_system(document))
-    used = {
-        "system",
-        "instructions",
-        "preamble",
-        "systemInstruction",
-        "system_instruction",
-        "tools",
-    }
-    for key in (*_TURNS, "prompt", "message"):
-        if key in document:
-            messages += _turns(document[key])
-            used.add(key)
     settings = {
         key: value if isinstance(value, str) else _json(value)
         for key, value in document.items()
-        if key not in used
+        if key not in _SAID
     }
-    return Conversation(messages, _tools(document.get("tools")), settings)
+    return Conversation(messages(document), _tools(document.get("tools")), settings)
+
+
+def messages(document: Mapping[str, Json]) -> list[Message]:
+    """Return what the document of a request says."""
+    found = list(_system(document))
+    for key in _SPOKEN:
+        if key in document:
+            found += _turns(document[key])
+    return found
 
 
 def answered(body: str | None) -> list[Message]:
@@ -122,7 +121,7 @@ def _document(body: str | None) -> dict[str, Json] | None:
 
 
 def _system(document: Mapping[str, Json]) -> Iterator[Message]:
-    for key in ("system", "instructions", "preamble", "systemInstruction", "system_instruction"):
+    for key in _SYSTEM:
         if value := document.get(key):
             parts = list(_parts(value))
             if parts:

@@ -20,6 +20,7 @@ from typing import Protocol
 
 from llmitm.calls import Exchange, Finished
 from llmitm.errors import StoreError
+from llmitm.one_core import one_core
 from llmitm.settings import LogSettings
 from llmitm.store.retention import Retention
 from llmitm.store.writer import Writer
@@ -136,6 +137,7 @@ class Recorder:
         self._is_behind = False
         self._give_up_at = float("inf")
         self._tidy_at = 0.0
+        self._submitter = 0
         self._thread = threading.Thread(target=self._work, name="llmitm recorder", daemon=True)
 
     @classmethod
@@ -166,7 +168,8 @@ class Recorder:
         return self._handed_in + self._of_sources - settled
 
     def start(self) -> None:
-        """Start the thread."""
+        """Start the thread; to be called by the thread that will call `submit`."""
+        self._submitter = threading.get_native_id()
         self._thread.start()
 
     def submit(self, exchange: Exchange) -> None:
@@ -223,7 +226,8 @@ class Recorder:
                 # Woken once a batch and not once a call: two threads that take turns at each call cost both.
                 if not self._is_behind:
                     self._hurry.wait(_GATHER_SECONDS)
-                item = self._write_down(item)
+                with one_core(self._submitter):
+                    item = self._write_down(item)
             if isinstance(item, _Flush):
                 self._hurry.clear()
                 item.set()

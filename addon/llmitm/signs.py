@@ -6,14 +6,13 @@ was said is not kept.
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from llmitm import conversation
 from llmitm.callers import PROPERTIES
-from llmitm.calls import Finished, Identity, Json, Prompt
+from llmitm.calls import Finished, Identity, Prompt
 from llmitm.policy.runaways import Seen
 
 _TURNS = ("messages", "input", "contents", "prompt", "message")
@@ -87,16 +86,12 @@ def _asked(prompt: Prompt) -> tuple[int, int | None]:
     system = {name: document[name] for name in ("system", "instructions") if name in document}
     # One that goes on from an answer sends only what is new, so all of its turns are one thread.
     begins = {} if prompt.previous_response_id else {key: first}
-    thread = [conversation.text(each) for each in _messages({**system, **begins})]
-    newest = _messages({key: last})
+    thread = [conversation.text(each) for each in conversation.messages({**system, **begins})]
+    newest = conversation.messages({key: last})
     is_tools = any(part.kind == "tool_result" for each in newest for part in each.parts)
     if is_tools or not newest or newest[-1].role != "user":
         return hash(tuple(thread)), None
     return hash(tuple(thread)), hash(tuple(map(conversation.text, newest)))
-
-
-def _messages(document: Mapping[str, Json]) -> list[conversation.Message]:
-    return list(conversation.asked(json.dumps(document)).messages)
 
 
 def _run(name: str, about: Mapping[str, str | None]) -> Run:

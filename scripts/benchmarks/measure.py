@@ -28,8 +28,8 @@ class Plan:
     growth_calls: int
 
 
-FULL = Plan(5, 8, 60, 12, 12, 50, 60, 20_000)
-QUICK = Plan(2, 4, 30, 6, 3, 50, 5, 1_000)
+FULL = Plan(8, 8, 60, 12, 12, 50, 60, 20_000)
+QUICK = Plan(4, 8, 60, 6, 3, 50, 5, 1_000)
 # Apart enough for each chunk to be read, and passed on, by itself.
 _CHUNKS = (100, 2)
 
@@ -57,7 +57,7 @@ def measure(targets: list[Target], plan: Plan, say: Say) -> dict[str, Result]:
     """Measure everything, for every target."""
     results = {target.name: Result() for target in targets}
     for target in targets:
-        _run(target, plan.connections, 10)
+        _run(target, plan.connections, plan.calls)  # the first hundreds are dearer everywhere
         _run(target, plan.connections, 2, _CHUNKS)
         results[target.name].idle_mb = target.memory() / 1e6
     for number in range(plan.rounds):

@@ -18,7 +18,8 @@ ROOT = Path(__file__).resolve().parents[2]
 _MITMDUMP = [sys.executable, "-c", "from mitmproxy.tools.main import mitmdump; mitmdump()"]
 _PORT = ["--listen-host", "127.0.0.1", "--listen-port", "0"]
 _LISTENING = re.compile(r"listening at (?:http://)?\S*?:(\d+)")
-_TICK = 1 / os.sysconf("SC_CLK_TCK")
+_QUIET_SECONDS = 0.005
+"""Of CPU time in a tenth of a second: less is what waiting takes."""
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 COMMANDS = {
@@ -39,9 +40,8 @@ class Target:
     through_proxy: bool
 
     def cpu(self) -> float:
-        """Return the CPU seconds that it has used, all threads."""
-        stat = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(stat[11]) + int(stat[12])) * _TICK
+        """Return the CPU seconds that it has used, all threads, to the nanosecond (clock_getcpuclockid(3))."""
+        return time.clock_gettime(~self.process.pid << 3 | 2)
 
     def settled_cpu(self) -> float:
         """Return the CPU seconds once it has nothing left to do, such as rows to write."""
@@ -49,7 +49,7 @@ class Target:
         while quiet < 4:
             time.sleep(0.1)
             now = self.cpu()
-            quiet = quiet + 1 if now - before < 2 * _TICK else 0
+            quiet = quiet + 1 if now - before < _QUIET_SECONDS else 0
             before = now
         return before
 

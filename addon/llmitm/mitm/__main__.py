@@ -36,6 +36,7 @@ from llmitm.errors import LlmitmError
 from llmitm.home import Home, home
 from llmitm.mitm.chain import chain
 from llmitm.mitm.dispatch import ResolvedAddons
+from llmitm.mitm.messages import trim_checks
 from llmitm.mitm.upstream import own_proxy
 from llmitm.providers import hosts as host_table
 from llmitm.running import Running
@@ -51,6 +52,7 @@ class LeanMaster(master.Master):
 
     def __init__(self, opts: options.Options) -> None:
         super().__init__(opts, with_termlog=False)
+        trim_checks()
         self.addons = ResolvedAddons(self)
         self.addons.add(
             core.Core(),

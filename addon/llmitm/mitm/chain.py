@@ -44,13 +44,14 @@ def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = Fal
 
 
 def _mend() -> None:
-    """Change what mitmproxy's layers lack, if they are those that we know."""
+    """Change what mitmproxy's layers lack and what takes it long, if they are those that we know."""
     try:
-        from llmitm.mitm import layers, resending
+        from llmitm.mitm import layers, messages, resending
     except (ImportError, AttributeError) as error:
         log.warning(
             "llmitm: this mitmproxy is not one that we know, and is left as it is: %s", error
         )
     else:
         layers.mend()
+        messages.trim_headers()
         resending.install()
