@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tiktoken
 from hypothesis import given
 from hypothesis import strategies as st
 
 from llmitm.calls import Answer, Prompt, ToolCall
 from llmitm.encodings import SHA256, cache_name
-from llmitm.estimate import Estimator, encoding_name
+from llmitm.estimate import Estimator, RunningTokens, encoding_name
 from llmitm.home import home
 
 MESSAGES = [
@@ -56,6 +57,53 @@ def test_a_damaged_encoding_is_neither_used_nor_downloaded_again(tmp_path: Path)
     estimate = Estimator(tmp_path).estimate("gpt-4o", PROMPT, ANSWER)
     assert estimate.method.startswith("4 bytes a token")
     assert file.read_bytes() == b"damaged"
+
+
+WORDS = tiktoken.Encoding(
+    "words",
+    pat_str=r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+    mergeable_ranks={bytes([byte]): byte for byte in range(256)}
+    | {
+        piece: 256 + number
+        for number, piece in enumerate((b"th", b"the", b" t", b"  ", b"..", b"ab"))
+    },
+    special_tokens={},
+)
+"""An encoding that cuts text into words as OpenAI's do, with few tokens longer than a byte."""
+
+
+@given(st.lists(st.text(alphabet="abthe ...1,\n\té中", max_size=8)))
+def test_a_text_in_pieces_has_the_tokens_of_the_whole(pieces: list[str]) -> None:
+    by_words = RunningTokens(lambda text: len(WORDS.encode_ordinary(text)))
+    by_bytes = RunningTokens(None)
+    for piece in pieces:
+        by_words.add(piece)
+        by_bytes.add(piece)
+    whole = "".join(pieces)
+    assert by_words.tokens == len(WORDS.encode_ordinary(whole))
+    assert by_bytes.tokens == round(len(whole.encode()) / 4)
+
+
+def test_a_text_without_spaces_is_not_counted_again_and_again() -> None:
+    counted = 0
+
+    def count(text: str) -> int:
+        nonlocal counted
+        counted += len(text)
+        return len(text)
+
+    running = RunningTokens(count)
+    for _ in range(10_000):
+        running.add("0123456789")
+    assert running.tokens == 100_000
+    assert counted < 100_000 * 500
+
+
+def test_what_counts_an_answer_counts_as_the_estimate_does(tmp_path: Path) -> None:
+    running = Estimator(tmp_path).running("gpt-4o")
+    for piece in ("One", ", two", ", three."):
+        running.add(piece)
+    assert running.tokens == counts(tmp_path, PROMPT, ANSWER)[1]
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from math import ceil
 from types import MappingProxyType
-from typing import NamedTuple
 
-from llmitm.calls import Answer, Endpoint, Exchange, Finished, Identity, Prompt
-from llmitm.estimate import Estimator, encoding_name
+from llmitm.calls import Answer, Endpoint, Exchange, Finished, Identity, Prompt, Usage
+from llmitm.estimate import Estimator, RunningTokens, encoding_name
 from llmitm.identity import identify
 from llmitm.money import nano
 from llmitm.policy.budgets import Who
@@ -25,7 +24,7 @@ _COUNTED_WRONG = 1.1
 _OF_ANOTHER_TOKENIZER = 1.5
 """Other makers' tokenizers make up to so many more tokens of a text than OpenAI's."""
 _CHARGED = frozenset({"chat", "completion", "embedding"})
-_BYTES_A_TOKEN = 4
+_MILLION = 1_000_000
 _FRAME = 64
 """Tokens that no text tells: templates of tools and of turns."""
 
@@ -113,40 +112,62 @@ def most(
     return nano(price(rests, table).usd)
 
 
-class Meter(NamedTuple):
-    """What a stream costs as it goes on, nano-dollars."""
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """What a stream costs as it goes on, counted as the log will count it."""
 
+    price: Callable[[Usage], int | None]
+    """Returns what so much costs, nano-dollars."""
+    text: Callable[[], RunningTokens]
+    """Makes what counts the tokens of a text of its answer."""
     base: int
-    """Before its first token."""
+    """Nano-dollars before its first token."""
     token: float
-    """Each token of its output."""
+    """Nano-dollars for each token of its output."""
 
     def cost(self, tokens: int) -> int:
-        """Return what so many tokens cost."""
+        """Return what so many tokens cost, nano-dollars."""
         return self.base + ceil(self.token * tokens)
+
+    def told(self, usage: Usage) -> Meter:
+        """Return the meter of a stream whose provider has told what it has used."""
+        rates, used, tokens = _rates(self.price, usage), self.price(usage), usage.output_tokens
+        if rates is None or used is None:
+            return self
+        base, token = rates
+        # Its output may have dearer tokens than those of text.
+        base = base if tokens is None else used - ceil(token * tokens)
+        return replace(self, base=base, token=token)
 
 
 def meter(
-    exchange: Exchange, endpoint: Endpoint, prompt: Prompt, table: PriceTable
+    exchange: Exchange, endpoint: Endpoint, prompt: Prompt, table: PriceTable, estimator: Estimator
 ) -> Meter | None:
-    """Return what a stream costs; None where it has no price. May read price files."""
-    headers = exchange.request_headers
+    """Return what a stream costs; None where it has no price. May read price files and encodings."""
+    model = prompt.model or endpoint.model
+
+    def cost(usage: Usage) -> int | None:
+        rests = basis(endpoint, exchange, prompt, Answer(usage=usage), "ok", Identity())
+        return nano(price(rests, table).usd)
+
+    counted = estimator.estimate(model, prompt, Answer()).usage.input_tokens
     bare = replace(prompt, max_output_tokens=0)
-    usage = upper_usage(endpoint, bare, exchange.request_body, headers)
-    costs = []
-    for tokens in (0, 1_000_000):
-        given = replace(usage, output_tokens=tokens)
-        rests = basis(endpoint, exchange, prompt, Answer(usage=given), "ok", Identity())
-        costs.append(nano(price(rests, table).usd))
-    base, with_output = costs
+    headers = exchange.request_headers
+    found = _rates(
+        cost, upper_usage(endpoint, bare, exchange.request_body, headers, counted=counted)
+    )
+    return None if found is None else Meter(cost, lambda: estimator.running(model), *found)
+
+
+def _rates(price: Callable[[Usage], int | None], usage: Usage) -> tuple[int, float] | None:
+    """Return what a stream costs before its first token, and each token of its output, nano-dollars."""
+    base, with_output = (
+        price(replace(usage, output_tokens=tokens, reasoning_tokens=None))
+        for tokens in (0, _MILLION)
+    )
     if base is None or with_output is None:
         return None
-    return Meter(base, (with_output - base) / 1_000_000)
-
-
-def text_tokens(text: str) -> int:
-    """Return the tokens of a piece of text, as the log estimates them where nobody counts."""
-    return max(1, round(len(text.encode("utf-8", "surrogatepass")) / _BYTES_A_TOKEN))
+    return base, (with_output - base) / _MILLION
 
 
 def _counted(estimator: Estimator, endpoint: Endpoint, prompt: Prompt) -> int | None:

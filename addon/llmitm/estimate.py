@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,6 +27,10 @@ https://github.com/openai/openai-cookbook/blob/main/examples/How_to_count_tokens
 _BYTES_A_TOKEN = 4.0
 _LONGEST_COUNTED = 4_000_000
 """Characters that are counted exactly; tiktoken takes a second for some megabytes."""
+_LAST_WORD = re.compile(r"(?<=\S) \S*\Z")
+"""No token of any encoding goes from one word into the space before the next."""
+_LONGEST_WORD = 4_096
+"""Characters: where there are no spaces, a token may be counted as two this often."""
 
 type _Count = Callable[[str], int]
 
@@ -35,6 +40,31 @@ class Estimate(NamedTuple):
 
     usage: Usage
     method: str
+
+
+class RunningTokens:
+    """The tokens of a text that comes in pieces: as many as the whole has."""
+
+    def __init__(self, count: _Count | None) -> None:
+        """`count` counts by an encoding; without, tokens are taken by bytes."""
+        self._count = count
+        self._before = 0
+        """Tokens of the words before the last, or bytes of all."""
+        self._last = ""
+        self.tokens = 0
+
+    def add(self, piece: str) -> None:
+        """Take the next piece."""
+        if self._count is None:
+            self._before += len(piece.encode("utf-8", "surrogatepass"))
+            self.tokens = round(self._before / _BYTES_A_TOKEN)
+            return
+        self._last += piece
+        if (word := _LAST_WORD.search(self._last)) or len(self._last) > _LONGEST_WORD:
+            end = word.start() if word else len(self._last)
+            self._before += self._count(self._last[:end])
+            self._last = self._last[end:]
+        self.tokens = self._before + self._count(self._last)
 
 
 class Estimator:
@@ -66,6 +96,10 @@ class Estimator:
             else sum(map(count, filter(None, said)))
         )
         return Estimate(Usage("estimated", input_tokens=given, output_tokens=made), method)
+
+    def running(self, model: str | None) -> RunningTokens:
+        """Return what counts a text of a model's answer as it comes; may read a file."""
+        return RunningTokens(self._counter(encoding_name(model or "")))
 
     def _counter(self, name: str) -> _Count | None:
         if name not in self._counters:

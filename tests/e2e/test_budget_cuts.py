@@ -226,23 +226,25 @@ def google(proxy: ProxyProcess) -> tuple[str, str | None]:
 
 
 CASES: list[Any] = [
-    pytest.param(openai_chat, chat, "length", 0.60, id="openai chat"),
-    pytest.param(openai_responses, responses, "max_output_tokens", 0.60, id="openai responses"),
-    pytest.param(anthropic_messages, anthropic, "max_tokens", 1.25, id="anthropic"),
-    pytest.param(google, gemini, "MAX_TOKENS", 0.40, id="google-genai"),
+    pytest.param(openai_chat, chat, "length", (0.15, 0.60), id="openai chat"),
+    pytest.param(
+        openai_responses, responses, "max_output_tokens", (0.15, 0.60), id="openai responses"
+    ),
+    pytest.param(anthropic_messages, anthropic, "max_tokens", (0.25, 1.25), id="anthropic"),
+    pytest.param(google, gemini, "MAX_TOKENS", (0.10, 0.40), id="google-genai"),
 ]
 
 
-@pytest.mark.parametrize(("client", "events", "reason", "price"), CASES)
+@pytest.mark.parametrize(("client", "events", "reason", "prices"), CASES)
 def test_a_stream_ends_where_its_budget_does(
     client: Callable[[ProxyProcess], tuple[str, str | None]],
     events: Callable[[], Iterator[bytes]],
     reason: str,
-    price: float,
+    prices: tuple[float, float],
     proxy: ProxyProcess,
     upstream: Upstream,
 ) -> None:
-    """`price` is what a million tokens of output cost, USD."""
+    """`prices` are what a million tokens of input and of output cost, USD."""
     streaming = Streaming(events)
     with upstream.serving(streaming):
         said, finish = client(proxy)
@@ -252,10 +254,12 @@ def test_a_stream_ends_where_its_budget_does(
     assert said == PIECE * tokens
     row = proxy.wait_for_rows(1)[0]
     assert "its budget is used up" in row["notes"]
-    one = price / 1e6
-    assert tokens * one <= LIMIT
-    # What is left is less than its input may have cost and the piece that did not fit.
-    assert tokens * one > LIMIT - 60 * one - 50 * one
+    given, made = (price / 1e6 for price in prices)
+    passed = row["input_tokens"] * given + tokens * made
+    # Counted as the log counts: what is left does not pay for another piece.
+    assert LIMIT - made < passed <= LIMIT + 1e-9
+    assert row["cost_nanousd"] / 1e9 >= passed - 1e-9
+    assert tokens <= row["output_tokens"] <= streaming.sent
     assert streaming.sent <= tokens + 50, "what was under way as it was told to stop"
     assert threading.active_count() < 50
     assert "Traceback" not in proxy.said()

@@ -8,7 +8,8 @@ from mitmproxy import http
 
 from llmitm import budgeting
 from llmitm.budgeting import Meter
-from llmitm.calls import Prompt
+from llmitm.calls import Prompt, Usage
+from llmitm.estimate import Estimator
 from llmitm.mitm.cutting import CutTee
 from llmitm.mitm.flights import Flight
 from llmitm.policy.cutting import StreamCut, can_be_cut
@@ -17,13 +18,17 @@ from llmitm_pricing import PriceTable
 
 
 class Reserve:
-    """What is reserved for a stream, which may become more."""
+    """What is reserved for a stream, which may become more: an `Allowance`."""
 
     def __init__(self, ledger: Ledger, call_id: str, amount: int, meter: Meter) -> None:
         self._ledger = ledger
         self._call_id = call_id
         self._amount = amount
         self._meter = meter
+
+    def told(self, usage: Usage) -> None:
+        """Reckon with what the provider tells that the stream has used so far."""
+        self._meter = self._meter.told(usage)
 
     def may_go_on(self, tokens: int) -> bool:
         """Tell whether a stream that has made so many tokens may go on."""
@@ -41,17 +46,18 @@ class Reserve:
 
 
 async def meter(
-    flow: http.HTTPFlow, flight: Flight, prompt: Prompt, table: PriceTable
+    flow: http.HTTPFlow, flight: Flight, prompt: Prompt, table: PriceTable, estimator: Estimator
 ) -> Meter | None:
     """Return what a stream costs that can be cut; None for any other call."""
     endpoint = flight.endpoint
     if not (prompt.streaming or endpoint.streams) or not can_be_cut(endpoint.dialect):
         return None
     flow.request.headers["accept-encoding"] = "identity"  # what is compressed cannot be cut
-    return await asyncio.to_thread(budgeting.meter, flight.exchange, endpoint, prompt, table)
+    arguments = flight.exchange, endpoint, prompt, table, estimator
+    return await asyncio.to_thread(budgeting.meter, *arguments)
 
 
-def watch(flow: http.HTTPFlow, flight: Flight, reserve: Reserve) -> None:
+def watch(flow: http.HTTPFlow, flight: Flight, meter: Meter, reserve: Reserve) -> None:
     """Put what cuts it behind the tap on a stream."""
     response, dialect = flow.response, flight.endpoint.dialect
     assert response is not None
@@ -62,9 +68,11 @@ def watch(flow: http.HTTPFlow, flight: Flight, reserve: Reserve) -> None:
         return
 
     def on_cut(tokens: int) -> None:
-        flight.exchange.notes.append(f"cut after about {tokens} tokens: its budget is used up")
+        flight.exchange.notes.append(
+            f"cut after {tokens} tokens, as counted here: its budget is used up"
+        )
 
-    cut = StreamCut(dialect, budgeting.text_tokens, reserve.may_go_on)
+    cut = StreamCut(dialect, meter.text, reserve)
     response.stream = CutTee(flow, response.stream, cut, on_cut)
     if response.headers.pop("content-length", None) is not None and response.is_http11:
         response.headers["transfer-encoding"] = "chunked"

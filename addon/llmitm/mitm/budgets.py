@@ -129,7 +129,7 @@ class BudgetKeeper:
         if flight is not None and reserved.meter is not None and reserved.amount is not None:
             ledger, call_id = self.accounts.ledger, reserved.call_id
             reserve = budget_streams.Reserve(ledger, call_id, reserved.amount, reserved.meter)
-            budget_streams.watch(flow, flight, reserve)
+            budget_streams.watch(flow, flight, reserved.meter, reserve)
 
     @guarded
     async def error(self, flow: http.HTTPFlow) -> None:
@@ -192,7 +192,9 @@ class BudgetKeeper:
             flight.exchange.notes.append("its price is not known, for its budgets it counts as set")
         wanted = _Reserved(flight.exchange.id, accounts, amount, unlimited, is_first=is_first)
         if any(each.held.budget.cut_streams for each in accounts):
-            wanted.meter = await budget_streams.meter(flow, flight, prompt, self._prices())
+            wanted.meter = await budget_streams.meter(
+                flow, flight, prompt, self._prices(), self._estimator
+            )
         return await self._take(flow, flight, prompt, wanted)
 
     async def _take(

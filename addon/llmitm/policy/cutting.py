@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Protocol
 
-from llmitm.calls import Json
+from llmitm.calls import Json, Usage
+from llmitm.providers import anthropic_message, gemini_usage, openai_usage
 from llmitm.providers.fields import items, mapping
 from llmitm.wire import jsontext
 
@@ -21,30 +24,64 @@ _EVENT_END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 _DATA = re.compile(rb"^data:[ ]?(.*?)\r?$", re.MULTILINE)
 
 
+type _Said = Iterable[tuple[str, Json]]
+"""Pieces of text, each with the name of what it goes on with; what is no text counts for nothing."""
+
+
+class Text(Protocol):
+    """A text that grows."""
+
+    tokens: int
+
+    def add(self, piece: str) -> None:
+        """Take the next piece."""
+
+
+class Allowance(Protocol):
+    """What there is for a stream."""
+
+    def told(self, usage: Usage) -> None:
+        """Take note of what the provider has told that the stream used so far."""
+
+    def may_go_on(self, tokens: int) -> bool:
+        """Tell whether so many tokens in all are paid for."""
+
+
 class _Dialect(Protocol):
     """What is to be known of a dialect's streams."""
 
-    def text(self, event: Json) -> str:
+    is_over: bool
+    """The stream has said that it is at its end."""
+
+    def said(self, event: Json) -> _Said:
         """Take note of an event, and return what it says."""
+
+    def usage(self, event: Json) -> Usage | None:
+        """Return what the provider tells that the stream has used so far, without its output where that is not known."""
 
     def ending(self, tokens: int) -> bytes:
         """Return the events with which a stream ends that has made so many tokens."""
 
 
 class StreamCut:
-    """Let a stream pass as long as it is allowed to go on."""
+    """Let a stream pass as long as it is allowed to go on.
 
-    def __init__(
-        self, dialect: str, count: Callable[[str], int], may_go_on: Callable[[int], bool]
-    ) -> None:
-        """`count` tells the tokens of a text, `may_go_on` whether so many in all are paid for.
+    It is ended where one more event like the longest before would be too much, so that what the provider has made,
+    and charges, is paid for.
+    """
+
+    def __init__(self, dialect: str, text: Callable[[], Text], allowance: Allowance) -> None:
+        """`text` makes what counts the tokens of each text of the answer.
 
         Raises `KeyError` where the dialect is none of those that can be ended.
         """
         self._dialect = _DIALECTS[dialect]()
-        self._count = count
-        self._may_go_on = may_go_on
+        self._texts: defaultdict[str, Text] = defaultdict(text)
+        self._allowance = allowance
         self._rest = b""
+        self._told = 0
+        """Tokens that the provider has told, less what was counted by then."""
+        self._longest = 0
         self.tokens = 0
         """That have passed."""
         self.is_cut = False
@@ -58,44 +95,70 @@ class StreamCut:
         for end in _EVENT_END.finditer(text):
             event = text[start : end.end()]
             start = end.end()
-            made = self._count(said) if (said := self._said(event)) else 0
-            if made and not self._may_go_on(self.tokens + made):
-                self.is_cut, self._rest = True, b""
-                return b"".join([*out, self._dialect.ending(self.tokens)])
-            self.tokens += made
+            before, made = self.tokens, self._made(event)
+            if made and not self._allowance.may_go_on(before + made):
+                return self._ended(out)
+            self.tokens = before + made
+            self._longest = max(self._longest, made)
             out.append(event)
+            may_end = made and not self._dialect.is_over
+            if may_end and not self._allowance.may_go_on(self.tokens + self._longest):
+                return self._ended(out)
         self._rest = text[start:]
         return b"".join(out)
+
+    def _ended(self, out: list[bytes]) -> bytes:
+        self.is_cut, self._rest = True, b""
+        return b"".join([*out, self._dialect.ending(self.tokens)])
 
     def flush(self) -> bytes:
         """Return what was kept back when the stream ended by itself."""
         rest, self._rest = self._rest, b""
         return rest
 
-    def _said(self, event: bytes) -> str:
+    def _made(self, event: bytes) -> int:
+        """Return the tokens of an event that says something."""
         data = b"\n".join(_DATA.findall(event))
         document = jsontext.parse_or_none(data) if data.startswith(b"{") else None
-        return self._dialect.text(document) if isinstance(document, dict) else ""
+        if not isinstance(document, dict):
+            return 0
+        says = False
+        for name, piece in self._dialect.said(document):
+            if isinstance(piece, str) and piece:
+                self._texts[name].add(piece)
+                says = True
+        counted = sum(text.tokens for text in self._texts.values())
+        if (usage := self._dialect.usage(document)) is not None:
+            self._allowance.told(usage)
+            if usage.output_tokens is not None:
+                self._told = usage.output_tokens - counted
+        return max(0, self._told + counted - self.tokens) if says else 0
 
 
 class _OpenAIChat:
     def __init__(self) -> None:
+        self.is_over = False
         self._last: dict[str, Json] = {}
         self._choices: set[int] = set()
 
-    def text(self, event: Json) -> str:
-        said = []
+    def said(self, event: Json) -> _Said:
         self._last = event
-        for choice in items(event.get("choices")):
-            delta = mapping(mapping(choice).get("delta"))
-            index = mapping(choice).get("index")
+        for choice in map(mapping, items(event.get("choices"))):
+            delta = mapping(choice.get("delta"))
+            index = choice.get("index")
             self._choices.add(index if isinstance(index, int) else 0)
-            said += [delta.get(name) for name in ("content", "refusal", "reasoning_content")]
-            said.append(delta.get("reasoning"))
-            for call in items(delta.get("tool_calls")):
-                function = mapping(mapping(call).get("function"))
-                said += [function.get("name"), function.get("arguments")]
-        return _joined(said)
+            self.is_over = self.is_over or bool(choice.get("finish_reason"))
+            for name in ("content", "refusal", "reasoning_content", "reasoning"):
+                yield f"{index} {name}", delta.get(name)
+            for call in map(mapping, items(delta.get("tool_calls"))):
+                function, place = mapping(call.get("function")), f"{index} {call.get('index')}"
+                yield f"{place} name", function.get("name")
+                yield f"{place} arguments", function.get("arguments")
+
+    def usage(self, event: Json) -> Usage | None:
+        """Some servers tell it with every event (`continuous_usage_stats`)."""
+        found, _ = openai_usage.read(event.get("usage"))
+        return found if found.source == "reported" else None
 
     def ending(self, tokens: int) -> bytes:
         kept = {
@@ -110,11 +173,12 @@ class _OpenAIChat:
 
 class _OpenAIResponses:
     def __init__(self) -> None:
+        self.is_over = False
         self._response: dict[str, Json] = {}
         self._items: dict[int, dict[str, Json]] = {}
         self._number = 0
 
-    def text(self, event: Json) -> str:
+    def said(self, event: Json) -> _Said:
         kind, index = event.get("type"), event.get("output_index")
         if isinstance(event.get("sequence_number"), int):
             self._number = event["sequence_number"]
@@ -123,13 +187,17 @@ class _OpenAIResponses:
         if isinstance(event.get("item"), dict) and isinstance(index, int):
             self._items[index] = event["item"]
         if not isinstance(kind, str) or not kind.endswith(".delta"):
-            return ""
+            return
         said = event.get("delta")
         if not isinstance(said, str):
-            return ""
+            return
         if isinstance(index, int) and (item := self._items.get(index)) is not None:
             _add_to_item(item, kind, event.get("content_index"), said)
-        return said
+        yield f"{index} {kind}", said
+
+    def usage(self, event: Json) -> Usage | None:
+        """It is told with the whole response only."""
+        return None
 
     def ending(self, tokens: int) -> bytes:
         output = [
@@ -162,9 +230,10 @@ def _add_to_item(item: dict[str, Json], kind: str, place: Json, said: str) -> No
 
 class _Anthropic:
     def __init__(self) -> None:
+        self.is_over = False
         self._open: set[int] = set()
 
-    def text(self, event: Json) -> str:
+    def said(self, event: Json) -> _Said:
         index = event.get("index")
         if isinstance(index, int):
             if event.get("type") == "content_block_start":
@@ -172,7 +241,15 @@ class _Anthropic:
             elif event.get("type") == "content_block_stop":
                 self._open.discard(index)
         delta = mapping(event.get("delta"))
-        return _joined([delta.get(name) for name in ("text", "thinking", "partial_json")])
+        for name in ("text", "thinking", "partial_json"):
+            yield f"{index} {name}", delta.get(name)
+
+    def usage(self, event: Json) -> Usage | None:
+        """It begins with what the prompt was; what has been made by then says nothing."""
+        told = mapping(mapping(event.get("message")).get("usage"))
+        if event.get("type") != "message_start" or not told:
+            return None
+        return replace(anthropic_message.read_usage(told), output_tokens=None)
 
     def ending(self, tokens: int) -> bytes:
         stops = [
@@ -192,16 +269,23 @@ class _Anthropic:
 
 class _Gemini:
     def __init__(self) -> None:
+        self.is_over = False
         self._last: dict[str, Json] = {}
 
-    def text(self, event: Json) -> str:
+    def said(self, event: Json) -> _Said:
         self._last = event
-        said = []
-        for candidate in items(event.get("candidates")):
-            for part in items(mapping(mapping(candidate).get("content")).get("parts")):
-                call = mapping(part).get("functionCall")
-                said += [mapping(part).get("text"), jsontext.compact(call) if call else None]
-        return _joined(said)
+        for candidate in map(mapping, items(event.get("candidates"))):
+            index = candidate.get("index")
+            self.is_over = self.is_over or bool(candidate.get("finishReason"))
+            for part in map(mapping, items(mapping(candidate.get("content")).get("parts"))):
+                yield f"{index} text", part.get("text")
+                if call := part.get("functionCall"):
+                    yield f"{index} calls", jsontext.compact(call)
+
+    def usage(self, event: Json) -> Usage | None:
+        """Every event tells it."""
+        told = mapping(event.get("usageMetadata"))
+        return gemini_usage.read(told) if told else None
 
     def ending(self, tokens: int) -> bytes:
         content = {"parts": [{"text": ""}], "role": "model"}
@@ -220,10 +304,6 @@ _DIALECTS: Mapping[str, Callable[[], _Dialect]] = {
 def can_be_cut(dialect: str | None) -> bool:
     """Tell whether a dialect's streams can be ended here."""
     return dialect in _DIALECTS
-
-
-def _joined(said: list[Json]) -> str:
-    return "".join(text for text in said if isinstance(text, str))
 
 
 def _event(document: Json, name: str | None = None) -> bytes:
