@@ -29,8 +29,8 @@ from llmitm.store.writer import Writer
 _CALLS, _DAYS, _BATCH = 1_000_000, 60, 500
 _PAGE_MS, _REPORT_MS, _START_MS = 300, 500, 250
 _AGAIN = 3
-_SINCE = ("24h", "7d", "30d")
-_BY = ("model", "user", "provider", "property:Workflow")
+_SINCE = ("24h", "7d", "30d", "all")
+_BY = ("model", "user", "provider", "property:workflow")
 _EVER = "--since 90d"
 _REPORTS = (
     "",
@@ -102,9 +102,10 @@ def _shown(home: Home) -> Iterator[tuple[str, Callable[[], object]]]:
             (latest,) = log.recent(Filter(), 1)
         found = [f"/{name}?since={since}" for name in pages() for since in _SINCE]
         found += [f"/now?since={since}&by={quote(by)}" for since in _SINCE for by in _BY]
-        found += [f"/call/{latest['id']}", "/calls?text=mixed", "/calls?errors=1"]
+        found += [f"/runs?kind={kind}&since=30d" for kind in ("session", "thread", "run")]
+        found += [f"/calls/{latest['id']}", "/calls?text=mixed", "/calls?errors=1"]
         runs = client.page("/runs?since=7d").body
-        found += sorted({unescape(link) for link in re.findall(r'href="(/runs?/[^"#]+)"', runs)})[
+        found += sorted({unescape(link) for link in re.findall(r'href="(/runs/[^"#]+)"', runs)})[
             :3
         ]
         for path in found:

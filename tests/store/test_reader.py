@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 from llmitm.calls import Finished, Identity, RateLimit, Usage
 from llmitm.errors import LlmitmError, StoreError
+from llmitm.store import mixes
 from llmitm.store.filters import Filter
 from llmitm.store.reader import Reader
 from llmitm.store.writer import Writer
@@ -65,7 +67,29 @@ CALLS_MADE = made()
 
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
-    path = tmp_path_factory.mktemp("log") / "llmitm.db"
+    path = filled(tmp_path_factory.mktemp("log") / "llmitm.db")
+    with closing(Reader(path)) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def upgraded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    """A log that was made before there were mixes, of whose calls the latest are in them by now."""
+    path = filled(tmp_path_factory.mktemp("upgraded") / "llmitm.db")
+    with closing(Writer(path)) as writer, pytest.MonkeyPatch.context() as patch:
+        for table in ("mix_days", "mix_properties", "mixes"):
+            writer.db.execute(f"DELETE FROM {table}")
+        mixes.begin(writer.db.conn)
+        patch.setattr(mixes, "_CALLS_A_STEP", CALLS // 3)
+        while writer.tidy():
+            if mixes.complete_from(writer.db.conn) < (START + 70 * HOUR) * 1000:
+                break
+        assert mixes.complete_from(writer.db.conn) > 0
+    with closing(Reader(path)) as opened:
+        yield opened
+
+
+def filled(path: Path) -> Path:
     with closing(Writer(path)) as writer:
         for start in range(0, CALLS, 7):
             writer.write(CALLS_MADE[start : start + 7])
@@ -73,8 +97,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
                 # The first half is in the text index, the rest still waits for it.
                 while writer.tidy():
                     pass
-    with closing(Reader(path)) as opened:
-        yield opened
+    return path
 
 
 def tagged(call: Finished, name: str, value: str) -> bool:
@@ -164,26 +187,43 @@ def test_filters_together(reader: Reader, names: list[str]) -> None:
     assert [call["id"] for call in reader.recent(wanted, CALLS)] == expected(check)
 
 
-BY: dict[str, Callable[[Finished], str]] = {
+def of(call: Finished, name: str) -> str | None:
+    """Return what a call has of a property."""
+    found = {key.lower(): value for key, value in call.identity.properties.items()}
+    return found.get(name)
+
+
+BY: dict[str, Callable[[Finished], str | None]] = {
     "day": lambda call: f"{datetime.fromtimestamp(call.exchange.started_at, UTC):%Y-%m-%d}",
     "hour": lambda call: f"{datetime.fromtimestamp(call.exchange.started_at, UTC):%Y-%m-%d %H:00}",
     "model": lambda call: call.model or "",
     "provider": lambda call: call.endpoint.provider,
     "user": lambda call: call.identity.user or "",
     "run": lambda call: call.identity.run_id or "",
+    "client": lambda call: call.identity.client or "",
+    "property:Project": lambda call: of(call, "project"),
+    "property:env": lambda call: of(call, "env"),
     "outcome": lambda call: call.outcome,
     "status": lambda call: str(call.exchange.status),
 }
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(names=narrowings, by=st.lists(st.sampled_from(sorted(BY)), max_size=2, unique=True))
-def test_sums_are_those_of_the_calls(reader: Reader, names: list[str], by: list[str]) -> None:
+@given(
+    names=narrowings,
+    by=st.lists(st.sampled_from(sorted(BY)), max_size=3, unique=True),
+    is_new=st.booleans(),
+)
+def test_sums_are_those_of_the_calls(
+    reader: Reader, upgraded: Reader, names: list[str], by: list[str], is_new: bool
+) -> None:
     wanted, check = both(names)
-    groups: dict[tuple[str, ...], list[Finished]] = {}
+    groups: dict[tuple[str | None, ...], list[Finished]] = {}
     for call in filter(check, CALLS_MADE):
-        groups.setdefault(tuple(BY[name](call) for name in by), []).append(call)
-    found = reader.sums(wanted, by, utc=True)
+        told = tuple(BY[name](call) for name in by)
+        if None not in told:
+            groups.setdefault(told, []).append(call)
+    found = (reader if is_new else upgraded).sums(wanted, by, utc=True)
     assert {sums.by for sums in found} == set(groups)
     for sums in found:
         calls = groups[sums.by]
@@ -194,6 +234,35 @@ def test_sums_are_those_of_the_calls(reader: Reader, names: list[str], by: list[
         assert sums.output_tokens == sum(call.answer.usage.output_tokens or 0 for call in calls)
         assert sums.cost_nanousd == sum((call.charge.usd or 0) for call in calls) * 10**9
     assert all(first.cost_nanousd >= second.cost_nanousd for first, second in pairwise(found))
+
+
+def test_a_log_is_brought_up_to_date_step_by_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mixes, "_CALLS_A_STEP", 7)
+    query = "SELECT * FROM mix_days ORDER BY day, mix_id, provider, model"
+    path = filled(tmp_path / "llmitm.db")
+    with closing(Writer(path)) as writer:
+        connection = writer.db.conn
+        before = connection.execute(query).fetchall()
+        connection.execute("DELETE FROM mix_days")
+        mixes.begin(connection)
+        assert mixes.complete_from(connection) > 0
+        while writer.tidy():
+            pass
+        assert mixes.complete_from(connection) == 0
+        assert connection.execute(query).fetchall() == before
+
+
+def test_a_log_without_mixes_is_added_up_all_the_same(tmp_path: Path) -> None:
+    path = filled(tmp_path / "llmitm.db")
+    asked = Filter(user="ann"), ["property:project", "model"]
+    with closing(Reader(path)) as log:
+        before = log.sums(*asked)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE mix_days")
+    with closing(Reader(path)) as log:
+        assert log.sums(*asked) == before
 
 
 def test_sums_by_a_property(reader: Reader) -> None:

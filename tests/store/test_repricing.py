@@ -56,12 +56,22 @@ def rows(path: Path, query: str) -> list[Any]:
         return connection.execute(query).fetchall()
 
 
-def sums(path: Path) -> tuple[list[Any], list[Any]]:
+def sums(path: Path) -> tuple[list[Any], ...]:
     """Return the sums that the log keeps."""
-    return rows(path, "SELECT * FROM hours"), rows(path, "SELECT * FROM days")
+    mixes = f"""SELECT day, user, client, {TOLD.format("mix_properties", "mix_id = mixes.id")} AS told, provider, model,
+        {", ".join(SUMS)} FROM mix_days JOIN mixes ON mixes.id = mix_id ORDER BY 1, 2, 3, 4, 5, 6"""
+    return (
+        rows(path, "SELECT * FROM hours"),
+        rows(path, "SELECT * FROM days"),
+        rows(path, mixes),
+    )
 
 
-def sums_from_scratch(path: Path) -> tuple[list[Any], list[Any]]:
+TOLD = "(SELECT group_concat(lower(name) || '=' || value) FROM (SELECT * FROM {} WHERE {} ORDER BY lower(name)))"
+"""All properties as one text."""
+
+
+def sums_from_scratch(path: Path) -> tuple[list[Any], ...]:
     """Return what the sums should be, added up here in another way than by the product."""
     amounts = {
         **{name: f"sum(counted * coalesce({name}, 0))" for name in SUMS if "tokens" in name},
@@ -86,7 +96,10 @@ def sums_from_scratch(path: Path) -> tuple[list[Any], list[Any]]:
     days = f"""SELECT dimension, started_at / 86400000, value, {whose}, {added} FROM calls JOIN (
             {dimensions} UNION ALL SELECT call_key, 'property:' || lower(name), value FROM properties
         ) AS told ON told.key = calls.key GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5"""
-    return rows(path, hours), rows(path, days)
+    mixes = f"""SELECT started_at / 86400000, coalesce(user, ''), coalesce(client, ''),
+        {TOLD.format("properties", "call_key = calls.key")}, {whose}, {added}
+        FROM calls GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, 4, 5, 6"""
+    return rows(path, hours), rows(path, days), rows(path, mixes)
 
 
 MODELS = ("alpha", "beta", "unheard-of")

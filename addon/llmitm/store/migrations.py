@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
-from llmitm.store import search, views
+from llmitm.store import mixes, search, views
 
 migrations = Migrations("llmitm")
 
@@ -103,6 +103,14 @@ def m009_waits(db: Database) -> None:
 def m010_cached(db: Database) -> None:
     """Which calls the cache was asked for."""
     db.execute("CREATE INDEX calls_cached ON calls (started_at) WHERE cache IS NOT NULL")
+
+
+@migrations()
+def m011_mixes(db: Database) -> None:
+    """Sums by all that calls are told apart by at once."""
+    for statement in _MIXES:
+        db.execute(statement)
+    mixes.begin(db.conn)
 
 
 _TABLES = (
@@ -255,6 +263,30 @@ _INDEXES = (
     "CREATE INDEX bodies_by_answer ON bodies (answer_part_id) WHERE answer_part_id IS NOT NULL",
     "CREATE INDEX bodies_by_turns ON bodies (turns_node_id) WHERE turns_node_id IS NOT NULL",
     "CREATE INDEX properties_by_value ON properties (name, value, call_key)",
+)
+
+_MIXES = (
+    """CREATE TABLE mixes (
+    id INTEGER PRIMARY KEY,
+    hash BLOB NOT NULL UNIQUE, -- BLAKE2b of all of it, 16 bytes
+    user TEXT NOT NULL,
+    client TEXT NOT NULL
+)""",
+    """CREATE TABLE mix_properties (
+    mix_id INTEGER NOT NULL REFERENCES mixes(id),
+    name TEXT NOT NULL COLLATE NOCASE,
+    value TEXT NOT NULL,
+    PRIMARY KEY (mix_id, name)
+) WITHOUT ROWID""",
+    f"""CREATE TABLE mix_days (
+    day INTEGER NOT NULL, -- days since the epoch, UTC
+    mix_id INTEGER NOT NULL REFERENCES mixes(id),
+    provider TEXT NOT NULL,
+    model TEXT NOT NULL,
+    {views.ALL_SUM_COLUMNS},
+    PRIMARY KEY (day, mix_id, provider, model)
+) WITHOUT ROWID""",
+    "CREATE INDEX mix_properties_by_value ON mix_properties (name, value)",
 )
 
 _RATE_LIMITS = """CREATE TABLE rate_limits (

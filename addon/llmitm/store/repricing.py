@@ -21,6 +21,7 @@ from llmitm.money import nano
 from llmitm.store import facts, priced, rollups
 from llmitm.store.database import open_writable
 from llmitm.store.filters import Filter, among
+from llmitm.store.mixes import Mixes
 from llmitm.store.opening import open_readable
 from llmitm.store.rollups import Difference
 from llmitm.store.rows import Row, amounts
@@ -132,7 +133,9 @@ class Repricing:
                     for row, price in filter(lambda each: each.costs_another, written)
                 ],
             )
-            rollups.adjust(connection, _differences(connection, written))
+            differences = list(_differences(connection, written))
+            rollups.adjust(connection, differences)
+            Mixes(connection).adjust(differences)
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:

@@ -16,20 +16,43 @@ DIMENSIONS = ("user", "client", "run")
 """What is added up by the day, beside properties."""
 
 
-def _upsert(table: str, keys: int) -> str:
+COLUMNS = (
+    *("started_at", "provider", "model", "user", "client", "run_id", "outcome", "counted"),
+    *("cost_nanousd", "usage_source", "input_tokens", "output_tokens", "cached_input_tokens"),
+    *("cache_write_tokens", "reasoning_tokens", "latency_ms", "attempts", "cache", "saved_nanousd"),
+)
+"""Of `calls`, what is looked at to add a call up."""
+
+
+def upsert(table: str, keys: int) -> str:
+    """Return SQL that adds to a row of sums, or makes it."""
     marks = ", ".join("?" * (keys + len(SUMS)))
     added = ", ".join(f"{name} = {name} + excluded.{name}" for name in SUMS)
     return f"INSERT INTO {table} VALUES ({marks}) ON CONFLICT DO UPDATE SET {added}"
 
 
-_ADD_HOURS, _ADD_DAYS = _upsert("hours", 3), _upsert("days", 5)
-_MORE = "SET unpriced = unpriced + ?, cost_nanousd = cost_nanousd + ? WHERE"
-_ADJUST_HOURS = f"UPDATE hours {_MORE} hour = ? AND provider = ? AND model = ?"
-_ADJUST_DAYS = (
-    f"UPDATE days {_MORE} dimension = ? AND day = ? AND value = ? AND provider = ? AND model = ?"
-)
+def adjustment(table: str, keys: Sequence[str]) -> str:
+    """Return SQL that changes what a row of sums says of cost."""
+    among = " AND ".join(f"{key} = ?" for key in keys)
+    return (
+        f"UPDATE {table} SET unpriced = unpriced + ?, cost_nanousd = cost_nanousd + ? WHERE {among}"
+    )
 
-type _Sums = dict[tuple[int | str, ...], list[int]]
+
+_ADD_HOURS, _ADD_DAYS = upsert("hours", 3), upsert("days", 5)
+_ADJUST_HOURS = adjustment("hours", ("hour", "provider", "model"))
+_ADJUST_DAYS = adjustment("days", ("dimension", "day", "value", "provider", "model"))
+
+type Sums = dict[tuple[int | str, ...], list[int]]
+
+
+class Summand(NamedTuple):
+    """What a call adds to sums."""
+
+    row: Row
+    properties: Mapping[str, str]
+    amounts: Sequence[int]
+    """In the order of `SUMS`."""
 
 
 class Difference(NamedTuple):
@@ -41,9 +64,14 @@ class Difference(NamedTuple):
     cost_nanousd: int
 
 
-def add(connection: sqlite3.Connection, calls: Sequence[tuple[Row, Mapping[str, str]]]) -> None:
-    """Add calls, each with its properties, to the sums of their hours and days."""
-    hours, days = _sums((row, properties, _amounts(row)) for row, properties in calls)
+def summands(calls: Iterable[tuple[Row, Mapping[str, str]]]) -> list[Summand]:
+    """Return what calls add to sums, each given with its properties."""
+    return [Summand(row, properties, _amounts(row)) for row, properties in calls]
+
+
+def add(connection: sqlite3.Connection, calls: Iterable[Summand]) -> None:
+    """Add calls to the sums of their hours and days."""
+    hours, days = _sums(calls)
     connection.executemany(_ADD_HOURS, [(*key, *sums) for key, sums in hours.items()])
     connection.executemany(_ADD_DAYS, [(*key, *sums) for key, sums in days.items()])
 
@@ -57,20 +85,21 @@ def adjust(connection: sqlite3.Connection, differences: Iterable[Difference]) ->
 
 def _sums(
     calls: Iterable[tuple[Row, Mapping[str, str], Sequence[int]]],
-) -> tuple[_Sums, _Sums]:
+) -> tuple[Sums, Sums]:
     """Return the amounts of calls by hour, and by day and dimension."""
-    hours: _Sums = {}
-    days: _Sums = {}
+    hours: Sums = {}
+    days: Sums = {}
     for row, properties, amounts in calls:
         at: int = row["started_at"]
         provider, model = row["provider"], row["model"] or ""
-        _add(hours, (at // HOUR_MS, provider, model), amounts)
+        add_up(hours, (at // HOUR_MS, provider, model), amounts)
         for dimension, value in _dimensions(row, properties):
-            _add(days, (dimension, at // DAY_MS, value, provider, model), amounts)
+            add_up(days, (dimension, at // DAY_MS, value, provider, model), amounts)
     return hours, days
 
 
-def _add(sums: _Sums, key: tuple[int | str, ...], amounts: Sequence[int]) -> None:
+def add_up(sums: Sums, key: tuple[int | str, ...], amounts: Sequence[int]) -> None:
+    """Add amounts to those of a key."""
     known = sums.get(key)
     if known is None:
         sums[key] = list(amounts)

@@ -6,12 +6,13 @@ A time that begins or ends inside an hour or a day costs a look at the calls of 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from llmitm.callers import NOT_SUMMED, PROPERTIES
 from llmitm.errors import LlmitmError
-from llmitm.store import filters
+from llmitm.store import filters, mixes
 from llmitm.store.filters import Filter, Values, milliseconds
 from llmitm.store.rollups import DAY_MS, DIMENSIONS, HOUR_MS
 from llmitm.store.views import SUMS
@@ -24,6 +25,7 @@ _PERIODS = {
     "week": "%Y-%m-%d",
     "month": "%Y-%m",
 }
+_DAYS = frozenset({"day", "week", "month"})
 _MONDAY = ", 'weekday 0', '-6 days'"
 """Makes a day the first one of its week."""
 _COLUMNS = {
@@ -58,6 +60,8 @@ AMOUNTS = {
     "saved_nanousd": "coalesce(saved_nanousd, 0)",
 }
 """What a call adds to each sum, as SQL over `calls`."""
+_ADDED_UP = {name: name for name in SUMS}
+"""The same over a table of sums."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +92,15 @@ type _Query = tuple[str, Values]
 
 
 @dataclass(frozen=True, slots=True)
-class _Rollup:
+class _Source:
     """A table of sums that knows all that is asked for."""
 
     unit: int
     """Milliseconds."""
-    dimension: str | None = None
-    value: str | None = None
-    """The one value that is wanted of the dimension; None for all."""
+    query: Callable[[int, int | None], _Query]
+    """Makes the query for some units: the first, and the one after the last, None for all."""
+    complete_from: int = 0
+    """Since when it has all calls, ms since the epoch."""
 
 
 def sums(
@@ -187,15 +192,15 @@ def _arms(
     connection: sqlite3.Connection, wanted: Filter, by: Sequence[str], zone: str
 ) -> Iterator[_Query]:
     """Yield queries whose rows together are what is wanted."""
-    rollup = _rollup(wanted, by, zone)
-    if rollup is not None:
-        unit = rollup.unit
+    source = _rollup(connection, wanted, by, zone) or _mixes(connection, wanted, by, zone)
+    if source is not None:
+        unit = source.unit
         since = milliseconds(wanted.since) if wanted.since else 0
         until = milliseconds(wanted.until) if wanted.until else None
-        first = -(-since // unit)
+        first = -(-max(since, source.complete_from) // unit)
         last = None if until is None else until // unit
         if last is None or first < last:
-            yield _from_rollup(connection, wanted, by, zone, rollup, first, last)
+            yield source.query(first, last)
             if since < first * unit:
                 yield _from_calls(connection, wanted, by, zone, (since, first * unit))
             if until is not None and last is not None and last * unit < until:
@@ -204,29 +209,52 @@ def _arms(
     yield _from_calls(connection, wanted, by, zone, None)
 
 
-def _rollup(wanted: Filter, by: Sequence[str], zone: str) -> _Rollup | None:
-    """Return the roll-up that knows all that is asked for, None where none does."""
+def _rollup(
+    connection: sqlite3.Connection, wanted: Filter, by: Sequence[str], zone: str
+) -> _Source | None:
+    """Return the roll-up by hour, or by day and one dimension, None where neither knows all that is asked for."""
     rest = replace(wanted, since=None, until=None, provider=None, model=None)
     inner = {name for name in by if name not in ("provider", "model")}
     if _MINUTE in inner:
         return None
     if rest == Filter() and inner <= _PERIODS.keys():
-        return _Rollup(HOUR_MS)
+        query = partial(_from_rollup, connection, wanted, by, zone, None)
+        return _Source(HOUR_MS, query)
     filtered = _dimension(rest)
     if filtered is None and rest != Filter():
         return None
     # The days of this roll-up are those of UTC, and cannot be put together to others.
-    dimensions = inner - {"day", "week", "month"} if not zone else inner
+    dimensions = inner - _DAYS if not zone else inner
     if filtered is not None:
         dimensions = dimensions | {filtered[0]}
     if len(dimensions) != 1:
         return None
     (dimension,) = dimensions
-    if dimension not in DIMENSIONS and not dimension.startswith(_PROPERTY):
+    if dimension not in DIMENSIONS and not _is_summed(dimension):
         return None
-    if dimension.removeprefix(_PROPERTY).lower() in NOT_SUMMED:
+    told = dimension, filtered[1] if filtered else None
+    return _Source(DAY_MS, partial(_from_rollup, connection, wanted, by, zone, told))
+
+
+def _mixes(
+    connection: sqlite3.Connection, wanted: Filter, by: Sequence[str], zone: str
+) -> _Source | None:
+    """Return the sums of mixes, None where they do not know all that is asked for."""
+    rest = replace(
+        wanted, since=None, until=None, provider=None, model=None, user=None, properties={}
+    )
+    inner = {name for name in by if name not in ("provider", "model", "user", "client")}
+    dimensions = inner - _DAYS if not zone else inner
+    dimensions |= {_PROPERTY + name for name in wanted.properties}
+    if rest != Filter() or not all(map(_is_summed, dimensions)) or not mixes.are_there(connection):
         return None
-    return _Rollup(DAY_MS, dimension, filtered[1] if filtered else None)
+    query = partial(_from_mixes, connection, wanted, by, zone)
+    return _Source(DAY_MS, query, mixes.complete_from(connection))
+
+
+def _is_summed(dimension: str) -> bool:
+    is_property = dimension.startswith(_PROPERTY)
+    return is_property and dimension.removeprefix(_PROPERTY).lower() not in NOT_SUMMED
 
 
 def _dimension(rest: Filter) -> tuple[str, str] | None:
@@ -246,26 +274,74 @@ def _from_rollup(
     wanted: Filter,
     by: Sequence[str],
     zone: str,
-    rollup: _Rollup,
+    told: tuple[str, str | None] | None,
     first: int,
     last: int | None,
 ) -> _Query:
-    table, time = ("hours", "hour") if rollup.dimension is None else ("days", "day")
-    at = f"{time} * {rollup.unit // 1000}, 'unixepoch'{zone}"
+    """Add up hours, or days of a dimension: all of its values, or the one that is told with it."""
+    table, time, unit = ("hours", "hour", HOUR_MS) if told is None else ("days", "day", DAY_MS)
     columns = [
-        _period(name, at)
+        _period(name, f"{time} * {unit // 1000}, 'unixepoch'{zone}")
         if name in _PERIODS
         else (name if name in ("provider", "model") else "value")
         for name in by
     ]
+    dimension, value = told or (None, None)
+    conditions, values = _within(connection, wanted, time, first, last)
+    for condition, needed in (
+        ("dimension = ?", dimension and dimension.lower()),
+        ("value = ?", value),
+    ):
+        if needed is not None:
+            conditions.append(condition)
+            values.append(needed)
+    return _select(columns, _ADDED_UP, table, " AND ".join(conditions)), values
+
+
+def _from_mixes(
+    connection: sqlite3.Connection,
+    wanted: Filter,
+    by: Sequence[str],
+    zone: str,
+    first: int,
+    last: int | None,
+) -> _Query:
+    """Add up the days of mixes."""
+    table = "mix_days CROSS JOIN mixes ON mixes.id = mix_days.mix_id"
+    columns: list[str] = []
+    own: Values = []
+    for number, name in enumerate(by):
+        if name.startswith(_PROPERTY):
+            joined = f"property{number}"
+            table += (
+                f" CROSS JOIN mix_properties AS {joined}"
+                f" ON {joined}.mix_id = mix_days.mix_id AND {joined}.name = ?"
+            )
+            own.append(name.removeprefix(_PROPERTY))
+            columns.append(f"{joined}.value")
+        elif name in _PERIODS:
+            columns.append(_period(name, f"day * {DAY_MS // 1000}, 'unixepoch'{zone}"))
+        else:
+            columns.append(name)
+    conditions, values = _within(connection, wanted, "day", first, last)
+    if wanted.user is not None:
+        conditions.append("user = ?")
+        values.append(wanted.user)
+    for name, value in wanted.properties.items():
+        conditions.append(
+            "mix_days.mix_id IN (SELECT mix_id FROM mix_properties WHERE name = ? AND value = ?)"
+        )
+        values += (name, value)
+    return _select(columns, _ADDED_UP, table, " AND ".join(conditions)), [*own, *values]
+
+
+def _within(
+    connection: sqlite3.Connection, wanted: Filter, time: str, first: int, last: int | None
+) -> tuple[list[str], Values]:
+    """Return what rows of sums must have that are of some units of time and of the provider and model that are wanted."""
     conditions = [f"{time} >= ?"]
     values: Values = [first]
-    for condition, value in (
-        (f"{time} < ?", last),
-        ("dimension = ?", rollup.dimension and rollup.dimension.lower()),
-        ("value = ?", rollup.value),
-        ("provider = ?", wanted.provider),
-    ):
+    for condition, value in ((f"{time} < ?", last), ("provider = ?", wanted.provider)):
         if value is not None:
             conditions.append(condition)
             values.append(value)
@@ -273,8 +349,7 @@ def _from_rollup(
         names = filters.models(connection, wanted.model)
         conditions.append(filters.among("model", names))
         values += names
-    amounts = {name: name for name in SUMS}
-    return _select(columns, amounts, table, " AND ".join(conditions)), values
+    return conditions, values
 
 
 def _from_calls(

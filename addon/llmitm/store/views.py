@@ -19,7 +19,9 @@ LATER_SUMS = ("retries", "blocked", "cache_hits", "saved_nanousd")
 """Added by a migration, so they stand last."""
 SUMS = (*_FIRST_SUMS, *LATER_SUMS)
 """What is added up by hour and day, in the order of the columns."""
-SUM_COLUMNS = ",\n    ".join(f"{name} INTEGER NOT NULL" for name in _FIRST_SUMS)
+SUM_COLUMNS, ALL_SUM_COLUMNS = (
+    ",\n    ".join(f"{name} INTEGER NOT NULL" for name in names) for names in (_FIRST_SUMS, SUMS)
+)
 
 # An element of an array begins with the comma before it.
 _ELEMENT = "ltrim({}, ', ' || char(9, 10, 13))"

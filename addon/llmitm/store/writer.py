@@ -19,6 +19,7 @@ from llmitm.calls import Finished
 from llmitm.store import jobs, rollups, search
 from llmitm.store.bodies import Bodies, Stored
 from llmitm.store.database import open_writable
+from llmitm.store.mixes import Mixes
 from llmitm.store.retention import Retention
 from llmitm.store.rollups import DAY_MS
 from llmitm.store.rows import Row, attempts, clean, row, storable
@@ -50,6 +51,7 @@ class Writer:
         self._file = path.stat().st_ino
         self._connection: sqlite3.Connection = self.db.conn
         self._bodies = Bodies(self._connection)
+        self._mixes = Mixes(self._connection)
         self._links: OrderedDict[int, _Link | None] = OrderedDict()
         self._spellings: dict[str, str] = {}
         self._version = 0
@@ -69,7 +71,9 @@ class Writer:
             ]
             rows = [self._add(call, key + number) for number, call in enumerate(counted, 1)]
             self._bodies.flush()
-            rollups.add(connection, rows)
+            summands = rollups.summands(rows)
+            rollups.add(connection, summands)
+            self._mixes.add(summands)
             _rate_limits(connection, batch)
             if losses:
                 _losses(connection, losses)
@@ -80,7 +84,7 @@ class Writer:
     def tidy(self) -> bool:
         """Do one step of upkeep; return whether there is more to do. Raises `sqlite3.Error`, `OSError`."""
         with self._transaction() as connection:
-            if search.step(connection):
+            if search.step(connection) or self._mixes.step():
                 return True
             removed = self._retention.step(connection, time.time())
             if removed:
@@ -123,6 +127,7 @@ class Writer:
 
     def _forget(self) -> None:
         self._bodies.forget()
+        self._mixes.forget()
         self._links.clear()
         self._spellings.clear()
 
