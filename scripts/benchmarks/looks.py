@@ -105,9 +105,7 @@ def _shown(home: Home) -> Iterator[tuple[str, Callable[[], object]]]:
         found += [f"/runs?kind={kind}&since=30d" for kind in ("session", "thread", "run")]
         found += [f"/calls/{latest['id']}", "/calls?text=mixed", "/calls?errors=1"]
         runs = client.page("/runs?since=7d").body
-        found += sorted({unescape(link) for link in re.findall(r'href="(/runs/[^"#]+)"', runs)})[
-            :3
-        ]
+        found += sorted({unescape(link) for link in re.findall(r'href="(/runs/[^"#]+)"', runs)})[:3]
         for path in found:
             yield path, lambda path=path: client.page(path)  # type: ignore[misc]
 

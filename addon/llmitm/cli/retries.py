@@ -28,6 +28,8 @@ _FIGURES = (
     Column("wasted", right=True, style="red"),
 )
 
+_LAYERS = ("by_sdk", "by_program", "by_proxy", "layered")
+
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the verb `retries` to the command line."""
@@ -53,7 +55,6 @@ def _run(arguments: argparse.Namespace) -> int:
     by = [name.strip() for name in arguments.by.split(",") if name.strip()]
     with reading(home().database) as log:
         rows = log.retries(wanted(arguments), by, utc=arguments.utc)
-        total = log.retries(wanted(arguments), [], utc=arguments.utc)
     if arguments.form:
         names = {f"by{number}": name for number, name in enumerate(by)}
         records = [{names.get(key, key): value for key, value in row.items()} for row in rows]
@@ -65,8 +66,14 @@ def _run(arguments: argparse.Namespace) -> int:
     columns = [*(Column(name, style="cyan") for name in by), *_FIGURES]
     shown = [(*_values(row, len(by)), *_figures(row)) for row in rows]
     footer = ["total", *[""] * len(by)][: len(by)]
-    table(columns, shown, total=[*footer, *_figures(total[0])] if total else None)
+    table(columns, shown, total=[*footer, *_figures(_total(rows, len(by)))])
     return 0
+
+
+def _total(rows: Sequence[Record], dimensions: int) -> Record:
+    """Return what all rows add up to: each call is in one of them."""
+    figures = rows[0].keys() - {f"by{number}" for number in range(dimensions)}
+    return {name: sum(row[name] for row in rows) for name in figures}
 
 
 def _values(row: Record, dimensions: int) -> Sequence[str]:
@@ -74,11 +81,10 @@ def _values(row: Record, dimensions: int) -> Sequence[str]:
 
 
 def _figures(row: Record) -> tuple[str, ...]:
-    layers = ("by_sdk", "by_program", "by_proxy", "layered")
     return (
         count(row["questions"]),
         count(row["calls"]),
-        *(count(row[name]) if row[name] else "–" for name in layers),
+        *(count(row[name]) if row[name] else "–" for name in _LAYERS),
         span(row["waited_ms"]),
         span(row["lost_ms"]),
         money(row["cost_nanousd"]),

@@ -113,6 +113,25 @@ def m011_mixes(db: Database) -> None:
     mixes.begin(db.conn)
 
 
+@migrations()
+def m012_whole_indexes(db: Database) -> None:
+    """What reports ask of calls without a price, and of those that were tried again, is in their indexes."""
+    for name, columns, condition in (
+        (
+            "calls_unpriced",
+            "provider, model, unpriced_reason, counted, input_tokens, output_tokens",
+            "cost_nanousd IS NULL",
+        ),
+        (
+            "calls_retried",
+            "provider, model, client, client_retry, retry_of_key, attempts, outcome, retried_ms, cost_nanousd",
+            views.RETRIED,
+        ),
+    ):
+        db.execute(f"DROP INDEX {name}")
+        db.execute(f"CREATE INDEX {name} ON calls (started_at, {columns}) WHERE {condition}")
+
+
 _TABLES = (
     """CREATE TABLE calls (
     key INTEGER PRIMARY KEY, -- in the order in which calls ended
