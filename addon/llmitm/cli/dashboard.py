@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import os
 import signal
 import sys
@@ -33,10 +32,13 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    import asyncio  # which no other verb needs to wait for
+
     return asyncio.run(_serve(arguments))
 
 
 async def _serve(arguments: argparse.Namespace) -> int:
+    import asyncio
     import webbrowser
 
     from llmitm.dashboard import announcement
@@ -72,6 +74,8 @@ async def _serve(arguments: argparse.Namespace) -> int:
 
 async def _ended() -> None:
     """Wait until somebody wants it to end."""
+    import asyncio
+
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for sign in (signal.SIGINT, signal.SIGTERM):

@@ -18,7 +18,6 @@ from urllib.parse import parse_qsl
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from llmitm.calls import Endpoint, Json
-from llmitm.providers.dialects import dialects
 
 _HOST = r"^(?:(?P<scheme>https?)://)?(?P<name>[A-Za-z0-9*._-]+|\[[0-9A-Fa-f:]+\])(?::(?P<port>[0-9]{1,5}))?$"
 _MOST_REMEMBERED = 10_000
@@ -143,6 +142,9 @@ class HostTable:
         calls, others = self._paths.get((entry.name, entry.hosts), (None, None))
         if (calls and not calls.fullmatch(path)) or (others and others.fullmatch(path)):
             return None
+        # Here, since who only reads settings need not wait for a hundred modules.
+        from llmitm.providers.dialects import dialects
+
         for dialect in dialects(entry.dialects):
             if found := dialect.endpoint(entry.name, method, path):
                 return found
