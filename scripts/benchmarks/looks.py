@@ -108,6 +108,7 @@ def _shown(home: Home) -> Iterator[tuple[str, Callable[[], object]]]:
             (latest,) = log.recent(Filter(), 1)
         found = [f"/{name}?since={since}" for name in pages() for since in _SINCE]
         found += [f"/now?since={since}&by={quote(by)}" for since in _SINCE for by in _BY]
+        found += [f"/workflows?since={since}&by=workflow,step,team" for since in _SINCE]
         found += [f"/runs?kind={kind}&since=30d" for kind in ("session", "thread", "run")]
         found += [f"/calls/{latest['id']}", "/calls?text=mixed", "/calls?errors=1"]
         runs = client.page("/runs?since=7d").body

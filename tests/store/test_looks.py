@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from llmitm.calls import CacheUse, Identity, Usage
-from llmitm.store import bounded, failures, given_again, speeds, steps
+from llmitm.store import bounded, failures, given_again, speeds, steps, sums
 from llmitm.store.clients import clients
 from llmitm.store.filters import Filter
 from llmitm.store.reader import Reader
@@ -86,7 +86,8 @@ def test_steps_that_are_cut(log: Reader, monkeypatch: pytest.MonkeyPatch) -> Non
     ]
     assert steps.values(log, Filter(), "agent") == 10
     monkeypatch.setattr(steps, "MOST_LOOKED_AT", 3)
-    cut = steps.tree(log, Filter(), ["agent"])
+    assert not steps.tree(log, Filter(), ["agent"]).is_cut
+    cut = steps.tree(log, Filter(client="program"), ["agent"])
     assert (cut.looked_at, cut.is_cut) == (3, True)
     assert [(node.value, node.calls) for node in cut.nodes] == [("b", 3)]
 
@@ -94,6 +95,18 @@ def test_steps_that_are_cut(log: Reader, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_step_without_a_name(log: Reader) -> None:
     (node,) = steps.tree(log, Filter(properties={"agent": "b"}), ["agent", "task"]).nodes
     assert [(each.value, each.calls) for each in node.below] == [("", 4)]
+
+
+@pytest.mark.parametrize("names", [["agent"], ["agent", "step"], ["step", "task"]])
+@pytest.mark.parametrize(
+    "wanted", [Filter(), Filter(model="slow"), Filter(properties={"step": "1"})]
+)
+def test_kept_sums_say_what_the_calls_do(
+    log: Reader, wanted: Filter, names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = steps.tree(log, wanted, names)
+    monkeypatch.setattr(sums, "are_kept", lambda *_: False)
+    assert steps.tree(log, wanted, names) == kept
 
 
 def test_steps_by_every_filter(log: Reader) -> None:

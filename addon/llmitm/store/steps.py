@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from llmitm.store import sums
 from llmitm.store.filters import Filter
 from llmitm.store.reader import Reader
+from llmitm.store.sums import Sums
 
 MOST_LOOKED_AT = 10_000
-"""Calls that are put in order by more than one property, the latest: no roll-up knows those."""
+"""Calls that are put in order where no sums of them are kept, the latest."""
 _PROPERTY = "property:"
+_AMOUNTS = (
+    *("calls", "errors", "unpriced", "input_tokens", "output_tokens", "cached_input_tokens"),
+    *("cost_nanousd", "latency_ms"),
+)
+"""What a node adds up, in the order of its fields."""
 
 
 @dataclass(slots=True)
@@ -43,11 +50,46 @@ class Tree:
 
 
 def tree(log: Reader, wanted: Filter, names: Sequence[str]) -> Tree:
-    """Return the latest calls that fit and have the first of some properties, by all of them.
+    """Return the calls that fit and have the first of some properties, by all of them.
 
-    A call without one of the later properties is under an empty value.
+    A call without one of the later properties is under an empty value. Where no sums are kept of what is asked for, these
+    are the latest calls.
     """
-    connection = log.connection
+    by = [_PROPERTY + name for name in names]
+    if not sums.are_kept(log.connection, wanted, by):
+        return _of_latest(log.connection, wanted, names)
+    levels = [
+        sums.sums(log.connection, wanted, by[: depth + 1], utc=True) for depth in range(len(by))
+    ]
+    nodes = _below(levels, ())
+    return Tree(nodes, sum(node.calls for node in nodes), is_cut=False)
+
+
+def _below(levels: Sequence[Sequence[Sums]], path: tuple[str, ...]) -> list[Node]:
+    """Return what is below a path, the dearest first, with what has no value there."""
+    depth = len(path)
+    nodes = []
+    for found in levels[depth]:
+        if found.by[:depth] != path:
+            continue
+        node = Node(found.by[depth], *(getattr(found, name) for name in _AMOUNTS))
+        if depth + 1 < len(levels):
+            node.below = _with_rest(node, _below(levels, found.by))
+        nodes.append(node)
+    return _in_order(nodes)
+
+
+def _with_rest(node: Node, below: Sequence[Node]) -> list[Node]:
+    """Return what is below a node, and what of it is not."""
+    rest = [getattr(node, name) - sum(getattr(each, name) for each in below) for name in _AMOUNTS]
+    return _in_order([*below, Node("", *rest)]) if rest[0] else list(below)
+
+
+def _in_order(nodes: Sequence[Node]) -> list[Node]:
+    return sorted(nodes, key=lambda node: (-node.cost_nanousd, -node.calls, node.value))
+
+
+def _of_latest(connection: sqlite3.Connection, wanted: Filter, names: Sequence[str]) -> Tree:
     given, values = sums.where(connection, wanted, of_few=True)
     columns = ", ".join(
         f"coalesce((SELECT value FROM properties WHERE call_key = calls.key AND name = ?), '') AS by{number}"
@@ -91,7 +133,7 @@ def _nodes(rows: Sequence[tuple[tuple[str, ...], tuple[int, ...]]]) -> list[Node
         if below[0][0]:
             node.below = _nodes(below)
         nodes.append(node)
-    return sorted(nodes, key=lambda node: (-node.cost_nanousd, -node.calls, node.value))
+    return _in_order(nodes)
 
 
 _HAS = "EXISTS (SELECT 1 FROM properties AS p WHERE p.call_key = calls.key AND p.name = ?)"

@@ -122,6 +122,14 @@ def sums(
     return [Sums(tuple(map(str, row[: len(by)])), *row[len(by) :]) for row in rows]
 
 
+def are_kept(connection: sqlite3.Connection, wanted: Filter, by: Sequence[str]) -> bool:
+    """Tell whether sums by some dimensions, by days of UTC, are kept: then no more than a day's calls are looked at."""
+    by = dimensions(by)
+    source = _rollup(connection, wanted, by, "") or _mixes(connection, wanted, by, "")
+    since = milliseconds(wanted.since) if wanted.since else 0
+    return source is not None and source.complete_from <= since
+
+
 def dimensions(by: Sequence[str]) -> list[str]:
     """Return dimensions by their full names. Raises `LlmitmError` for an unknown one."""
     for dimension in by:
