@@ -36,7 +36,7 @@ from llmitm.errors import LlmitmError
 from llmitm.home import Home, home
 from llmitm.mitm.chain import chain
 from llmitm.mitm.dispatch import ResolvedAddons
-from llmitm.mitm.messages import trim_checks
+from llmitm.mitm.trims import trim_checks
 from llmitm.mitm.upstream import own_proxy
 from llmitm.providers import hosts as host_table
 from llmitm.running import Running

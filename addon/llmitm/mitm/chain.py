@@ -46,12 +46,13 @@ def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = Fal
 def _mend() -> None:
     """Change what mitmproxy's layers lack and what takes it long, if they are those that we know."""
     try:
-        from llmitm.mitm import layers, messages, resending
+        from llmitm.mitm import layers, resending, trims
     except (ImportError, AttributeError) as error:
         log.warning(
             "llmitm: this mitmproxy is not one that we know, and is left as it is: %s", error
         )
     else:
         layers.mend()
-        messages.trim_headers()
+        trims.trim_headers()
+        trims.trim_options()
         resending.install()

@@ -14,11 +14,12 @@ def pairs(headers: http.Headers) -> list[tuple[str, str]]:
 
 def take_off_control_headers(request: http.Request) -> bool:
     """Take off what is meant for us, unless it is signed; return whether there was any of it."""
-    ours = control_headers(request.headers)
+    names = (name.decode(errors="replace").lower() for name, _ in request.headers.fields)
+    ours = dict.fromkeys(control_headers(names))
     authorization: str = request.headers.get("authorization", "")
     signed = signed_headers(authorization)
     for name in ours:
-        if name.lower() not in signed:
+        if name not in signed:
             del request.headers[name]
     if authorization:
         kept = without_helicone_key(authorization)

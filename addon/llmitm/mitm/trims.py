@@ -1,17 +1,20 @@
-"""mitmproxy's messages in fewer steps: what they are and say stays the same.
+"""mitmproxy's headers, messages and options in fewer steps: what they are and say stays the same.
 
 A call looks up some thirty headers, and mitmproxy makes the key of every field of a message by a call of its own each
-time; for every request and response it checks its own types.
+time; for every request and response it checks its own types; it copies an option's value twice when it is asked for.
 """
 
 from __future__ import annotations
 
-from typing import overload
+import copy
+from typing import Any, overload
 
-from mitmproxy import http
+from mitmproxy import http, optmanager
 
 _CODEC = "utf-8", "surrogateescape"
 """Of names and values, as https://docs.mitmproxy.org/stable/api/mitmproxy/http.html#Headers has it (2026-11-26)."""
+
+_NEVER_CHANGED = frozenset({str, int, bool, float, type(None)})
 
 
 def _get_all(self: http.Headers, name: str | bytes) -> list[str]:
@@ -52,6 +55,16 @@ def trim_headers() -> None:
         "__contains__": _contains,
     }.items():
         setattr(http.Headers, name, ours)
+
+
+def _current(self: optmanager._Option) -> Any:
+    value = self._default if self.value is optmanager.unset else self.value
+    return value if type(value) in _NEVER_CHANGED else copy.deepcopy(value)
+
+
+def trim_options() -> None:
+    """Have options read without copies of what cannot change; again is as good as once."""
+    optmanager._Option.current = _current  # type: ignore[method-assign]
 
 
 def trim_checks() -> None:

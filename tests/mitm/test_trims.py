@@ -1,18 +1,19 @@
-"""Headers say the same in fewer steps."""
+"""Headers, options and messages are and say the same in fewer steps."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mitmproxy import http
+from mitmproxy import http, optmanager
 from mitmproxy.coretypes.multidict import MultiDict
 
-from llmitm.mitm.messages import trim_headers
+from llmitm.mitm.trims import trim_headers, trim_options
 
 NAMES = st.sampled_from([b"Content-Type", b"content-type", b"X-A", b"x-a", b"x_a", b"", b"\xff"])
 FIELDS = st.lists(st.tuples(NAMES, st.binary(max_size=6)), max_size=8)
@@ -53,10 +54,24 @@ def test_they_can_still_be_changed() -> None:
     assert 5 not in headers
 
 
+def test_options_cannot_be_changed_by_who_reads_them() -> None:
+    trim_options()
+    options = optmanager.OptManager()
+    options.add_option("names", Sequence[str], ["a"], "")
+    options.add_option("number", int, 1, "")
+    options.names.append("b")
+    assert (options.names, options.number) == (["a"], 1)
+    options.update(names=["c"], number=2)
+    options.names.append("d")
+    assert (options.names, options.number) == (["c"], 2)
+    options.reset()
+    assert (options.names, options.number) == (["a"], 1)
+
+
 def test_messages_of_our_own_proxy_are_not_checked_and_the_others_are() -> None:
     script = """
-from mitmproxy import http
-from llmitm.mitm.messages import trim_checks
+from mitmproxy import http, optmanager
+from llmitm.mitm.trims import trim_checks
 request = dict(host="h", port=1, method=b"GET", scheme=b"https", authority=b"", path=b"/", http_version=b"HTTP/1.1",
                headers=http.Headers(), content=b"", trailers=None, timestamp_start=0.0, timestamp_end=None)
 try:
