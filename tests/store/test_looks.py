@@ -87,7 +87,7 @@ def test_steps_that_are_cut(log: Reader, monkeypatch: pytest.MonkeyPatch) -> Non
     assert steps.values(log, Filter(), "agent") == 10
     monkeypatch.setattr(steps, "MOST_LOOKED_AT", 3)
     assert not steps.tree(log, Filter(), ["agent"]).is_cut
-    cut = steps.tree(log, Filter(client="program"), ["agent"])
+    cut = steps.tree(log, Filter(text="Question"), ["agent"])
     assert (cut.looked_at, cut.is_cut) == (3, True)
     assert [(node.value, node.calls) for node in cut.nodes] == [("b", 3)]
 

@@ -58,8 +58,8 @@ def rows(path: Path, query: str) -> list[Any]:
 
 def sums(path: Path) -> tuple[list[Any], ...]:
     """Return the sums that the log keeps."""
-    mixes = f"""SELECT day, user, client, {TOLD.format("mix_properties", "mix_id = mixes.id")} AS told, provider, model,
-        {", ".join(SUMS)} FROM mix_days JOIN mixes ON mixes.id = mix_id ORDER BY 1, 2, 3, 4, 5, 6"""
+    mixes = f"""SELECT day, user, client, operation, outcome, status, {TOLD.format("mix_properties", "mix_id = mixes.id")} AS told, provider, model,
+        {", ".join(SUMS)} FROM mix_days JOIN mixes ON mixes.id = mix_id ORDER BY 1, 2, 3, 4, 5, 6, 7, 8, 9"""
     return (
         rows(path, "SELECT * FROM hours"),
         rows(path, "SELECT * FROM days"),
@@ -96,9 +96,9 @@ def sums_from_scratch(path: Path) -> tuple[list[Any], ...]:
     days = f"""SELECT dimension, started_at / 86400000, value, {whose}, {added} FROM calls JOIN (
             {dimensions} UNION ALL SELECT call_key, 'property:' || lower(name), value FROM properties
         ) AS told ON told.key = calls.key GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5"""
-    mixes = f"""SELECT started_at / 86400000, coalesce(user, ''), coalesce(client, ''),
+    mixes = f"""SELECT started_at / 86400000, user, client, operation, outcome, status,
         {TOLD.format("properties", "call_key = calls.key")}, {whose}, {added}
-        FROM calls GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, 4, 5, 6"""
+        FROM calls GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9 ORDER BY 1, 2, 3, 4, 5, 6, 7, 8, 9"""
     return rows(path, hours), rows(path, days), rows(path, mixes)
 
 

@@ -288,8 +288,11 @@ _MIXES = (
     """CREATE TABLE mixes (
     id INTEGER PRIMARY KEY,
     hash BLOB NOT NULL UNIQUE, -- BLAKE2b of all of it, 16 bytes
-    user TEXT NOT NULL,
-    client TEXT NOT NULL
+    user TEXT,
+    client TEXT,
+    operation TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    status INTEGER
 )""",
     """CREATE TABLE mix_properties (
     mix_id INTEGER NOT NULL REFERENCES mixes(id),

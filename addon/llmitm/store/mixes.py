@@ -1,4 +1,6 @@
-"""Sums by the day of every mix of user, client and properties: what reports by two things at once are made of.
+"""Sums by the day of every mix of what calls are told apart by: what reports by two things at once are made of.
+
+A mix is a user, a client, an operation, how the calls ended, and all their properties.
 
 Most programs have few mixes, so a day has some hundred rows where it has thousands of calls. Calls that were logged before
 there were mixes are added in steps, from the latest back; `complete_from` tells how far that has come.
@@ -21,7 +23,10 @@ _STATE = "mixes_complete_from"
 _CALLS_A_STEP = 1_000
 _MOST_REMEMBERED = 50_000
 _HASH_BYTES = 16
+OWN = ("user", "client", "operation", "outcome", "status")
+"""Columns of `calls` that a mix has under the same names, beside the properties."""
 
+_NEW = f"INSERT INTO mixes (hash, {', '.join(OWN)}) VALUES (?{', ?' * len(OWN)})"
 _ADD = rollups.upsert("mix_days", 4)
 _ADJUST = rollups.adjustment("mix_days", ("day", "mix_id", "provider", "model"))
 
@@ -112,31 +117,32 @@ class Mixes:
 
     def _id(self, row: Row, properties: Mapping[str, str]) -> int:
         """Return the mix of a call, which is written if it is a new one."""
-        user, client = row["user"] or "", row["client"] or ""
+        own = [row[name] for name in OWN]
         kept = sorted(
             (name.lower(), value)
             for name, value in properties.items()
             if name.lower() not in NOT_SUMMED
         )
-        told = json.dumps([user, client, kept]).encode()
+        told = json.dumps([own, kept]).encode()
         digest = hashlib.blake2b(told, digest_size=_HASH_BYTES).digest()
         known = self._ids.get(digest)
         if known is None:
-            known = self._ids[digest] = self._written(digest, user, client, kept)
+            known = self._ids[digest] = self._written(digest, own, kept)
             if len(self._ids) > _MOST_REMEMBERED:
                 self._ids.popitem(last=False)
         return known
 
     def _written(
-        self, digest: bytes, user: str, client: str, properties: Sequence[tuple[str, str]]
+        self,
+        digest: bytes,
+        own: Sequence[str | int | None],
+        properties: Sequence[tuple[str, str]],
     ) -> int:
         connection = self._connection
         found = connection.execute("SELECT id FROM mixes WHERE hash = ?", (digest,)).fetchone()
         if found is not None:
             return int(found[0])
-        cursor = connection.execute(
-            "INSERT INTO mixes (hash, user, client) VALUES (?, ?, ?)", (digest, user, client)
-        )
+        cursor = connection.execute(_NEW, (digest, *own))
         assert cursor.lastrowid is not None
         connection.executemany(
             "INSERT INTO mix_properties VALUES (?, ?, ?)",

@@ -18,17 +18,16 @@ from typing import NamedTuple
 from llmitm.basis import Basis
 from llmitm.calls import Charge
 from llmitm.money import nano
-from llmitm.store import facts, priced, rollups
+from llmitm.store import facts, mixes, priced, rollups
 from llmitm.store.database import open_writable
 from llmitm.store.filters import Filter, among
-from llmitm.store.mixes import Mixes
 from llmitm.store.opening import open_readable
 from llmitm.store.rollups import Difference
 from llmitm.store.rows import Row, amounts
 
 _PRICE = ("cost_nanousd", "cost_parts", "table_cost_nanousd", "price_id", "unpriced_reason")
 """What another price changes."""
-_COLUMNS = tuple(dict.fromkeys(("key", *facts.COLUMNS, *_PRICE, "user", "client", "run_id")))
+_COLUMNS = tuple(dict.fromkeys(("key", *facts.COLUMNS, *_PRICE, *mixes.OWN, "run_id")))
 _UPDATE = (
     f"UPDATE calls SET {', '.join(f'{name} = ?' for name in _PRICE)}"
     f" WHERE key = ? AND {' AND '.join(f'{name} IS ?' for name in _PRICE)}"
@@ -135,7 +134,7 @@ class Repricing:
             )
             differences = list(_differences(connection, written))
             rollups.adjust(connection, differences)
-            Mixes(connection).adjust(differences)
+            mixes.Mixes(connection).adjust(differences)
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:

@@ -17,7 +17,8 @@ DIMENSIONS = ("user", "client", "run")
 
 
 COLUMNS = (
-    *("started_at", "provider", "model", "user", "client", "run_id", "outcome", "counted"),
+    *("started_at", "provider", "model", "user", "client", "run_id", "operation", "outcome"),
+    *("status", "counted"),
     *("cost_nanousd", "usage_source", "input_tokens", "output_tokens", "cached_input_tokens"),
     *("cache_write_tokens", "reasoning_tokens", "latency_ms", "attempts", "cache", "saved_nanousd"),
 )

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from llmitm.store import sums
 from llmitm.store.filters import Filter
 from llmitm.store.reader import Reader
-from llmitm.store.sums import Sums
 
 MOST_LOOKED_AT = 10_000
 """Calls that are put in order where no sums of them are kept, the latest."""
@@ -58,31 +57,9 @@ def tree(log: Reader, wanted: Filter, names: Sequence[str]) -> Tree:
     by = [_PROPERTY + name for name in names]
     if not sums.are_kept(log.connection, wanted, by):
         return _of_latest(log.connection, wanted, names)
-    levels = [
-        sums.sums(log.connection, wanted, by[: depth + 1], utc=True) for depth in range(len(by))
-    ]
-    nodes = _below(levels, ())
+    found = sums.sums(log.connection, wanted, by, utc=True, first_is_enough=True)
+    nodes = _nodes([(row.by, tuple(getattr(row, name) for name in _AMOUNTS)) for row in found])
     return Tree(nodes, sum(node.calls for node in nodes), is_cut=False)
-
-
-def _below(levels: Sequence[Sequence[Sums]], path: tuple[str, ...]) -> list[Node]:
-    """Return what is below a path, the dearest first, with what has no value there."""
-    depth = len(path)
-    nodes = []
-    for found in levels[depth]:
-        if found.by[:depth] != path:
-            continue
-        node = Node(found.by[depth], *(getattr(found, name) for name in _AMOUNTS))
-        if depth + 1 < len(levels):
-            node.below = _with_rest(node, _below(levels, found.by))
-        nodes.append(node)
-    return _in_order(nodes)
-
-
-def _with_rest(node: Node, below: Sequence[Node]) -> list[Node]:
-    """Return what is below a node, and what of it is not."""
-    rest = [getattr(node, name) - sum(getattr(each, name) for each in below) for name in _AMOUNTS]
-    return _in_order([*below, Node("", *rest)]) if rest[0] else list(below)
 
 
 def _in_order(nodes: Sequence[Node]) -> list[Node]:
