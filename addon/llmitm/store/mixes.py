@@ -1,9 +1,8 @@
 """Sums by the day of every mix of what calls are told apart by: what reports by two things at once are made of.
 
-A mix is a user, a client, an operation, how the calls ended, and all their properties.
-
-Most programs have few mixes, so a day has some hundred rows where it has thousands of calls. Calls that were logged before
-there were mixes are added in steps, from the latest back; `complete_from` tells how far that has come.
+A mix is a user, a client, an operation, how calls ended, and all their properties. Most programs have few, so a day has
+some hundred rows where it has thousands of calls. Calls that were logged before there were mixes are added in steps, from
+the latest back; `complete_from` tells how far that has come.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import json
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from llmitm.callers import NOT_SUMMED
 from llmitm.store import rollups
@@ -56,7 +56,7 @@ class Mixes:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._ids: OrderedDict[bytes, int] = OrderedDict()
+        self._ids: OrderedDict[tuple[Any, ...], int] = OrderedDict()
 
     def forget(self) -> None:
         """Forget everything remembered: a transaction was rolled back, or another process has written."""
@@ -117,28 +117,26 @@ class Mixes:
 
     def _id(self, row: Row, properties: Mapping[str, str]) -> int:
         """Return the mix of a call, which is written if it is a new one."""
-        own = [row[name] for name in OWN]
+        own = tuple(row[name] for name in OWN)
         kept = sorted(
             (name.lower(), value)
             for name, value in properties.items()
             if name.lower() not in NOT_SUMMED
         )
-        told = json.dumps([own, kept]).encode()
-        digest = hashlib.blake2b(told, digest_size=_HASH_BYTES).digest()
-        known = self._ids.get(digest)
+        told = (own, *kept)
+        known = self._ids.get(told)
         if known is None:
-            known = self._ids[digest] = self._written(digest, own, kept)
+            known = self._ids[told] = self._written(own, kept)
             if len(self._ids) > _MOST_REMEMBERED:
                 self._ids.popitem(last=False)
         return known
 
     def _written(
-        self,
-        digest: bytes,
-        own: Sequence[str | int | None],
-        properties: Sequence[tuple[str, str]],
+        self, own: Sequence[str | int | None], properties: Sequence[tuple[str, str]]
     ) -> int:
         connection = self._connection
+        told = json.dumps([own, properties]).encode()
+        digest = hashlib.blake2b(told, digest_size=_HASH_BYTES).digest()
         found = connection.execute("SELECT id FROM mixes WHERE hash = ?", (digest,)).fetchone()
         if found is not None:
             return int(found[0])
