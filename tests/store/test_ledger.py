@@ -17,7 +17,9 @@ import pytest
 
 from llmitm.calls import Finished, Identity
 from llmitm.policy.budgets import Budget, Held
-from llmitm.store.ledger import Account, Busy, Ledger, Settlement, Use
+from llmitm.store.accounts import Account, Settlement, Use
+from llmitm.store.ledger import Ledger
+from llmitm.store.ledger_file import Busy
 from llmitm.store.writer import Writer
 from store.records import call
 

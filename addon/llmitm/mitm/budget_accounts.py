@@ -23,7 +23,8 @@ from llmitm.policy import budget_words
 from llmitm.policy.budget_words import State
 from llmitm.policy.budgets import Budgets, Held
 from llmitm.settings import Settings
-from llmitm.store.ledger import Account, Crossing, Ledger, Settlement
+from llmitm.store.accounts import Account, Crossing, Settlement
+from llmitm.store.ledger import Ledger
 
 log = logging.getLogger("llmitm")
 

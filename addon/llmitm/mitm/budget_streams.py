@@ -13,7 +13,8 @@ from llmitm.estimate import Estimator
 from llmitm.mitm.cutting import CutTee
 from llmitm.mitm.flights import Flight
 from llmitm.policy.cutting import StreamCut, can_be_cut
-from llmitm.store.ledger import Busy, Ledger
+from llmitm.store.ledger import Ledger
+from llmitm.store.ledger_file import Busy
 from llmitm_pricing import PriceTable
 
 

@@ -29,7 +29,8 @@ from llmitm.policy.directives import FallbackTarget
 from llmitm.readers import encodings
 from llmitm.reading import read_prompt
 from llmitm.settings import Settings
-from llmitm.store.ledger import Account, Busy
+from llmitm.store.accounts import Account
+from llmitm.store.ledger_file import Busy
 from llmitm_pricing import PriceTable
 
 _RESERVED = "llmitm_budgets"
