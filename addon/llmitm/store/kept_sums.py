@@ -53,9 +53,15 @@ class Asked:
     first_is_enough: bool = False
     """Whether calls may lack properties, but for the first dimension."""
 
-    def join(self, number: int) -> str:
-        """Return how the values of a dimension are joined; the order of tables stays as they are told."""
-        return "LEFT JOIN" if self.first_is_enough and number else "CROSS JOIN"
+    def joined(self, number: int, table: str, key: str, calls_key: str) -> tuple[str, str, str]:
+        """Return the join that gives each of `calls` its value of a property: SQL, its mark's value, and the value's column.
+
+        The order of tables stays as they are told.
+        """
+        kind = "LEFT" if self.first_is_enough and number else "CROSS"
+        name = f"property{number}"
+        join = f" {kind} JOIN {table} AS {name} ON {name}.{key} = calls.{calls_key} AND {name}.name = ?"
+        return join, self.by[number].removeprefix(PROPERTY), f"coalesce({name}.value, '')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,13 +184,10 @@ def _from_mixes(asked: Asked, first: int, last: int | None) -> Query:
     marks: Values = []
     for number, name in enumerate(asked.by):
         if name.startswith(PROPERTY):
-            joined = f"property{number}"
-            table += (
-                f" {asked.join(number)} mix_properties AS {joined}"
-                f" ON {joined}.mix_id = calls.id AND {joined}.name = ?"
-            )
-            marks.append(name.removeprefix(PROPERTY))
-            columns.append(f"coalesce({joined}.value, '')")
+            join, mark, column = asked.joined(number, "mix_properties", "mix_id", "id")
+            table += join
+            marks.append(mark)
+            columns.append(column)
         elif name in own:
             columns.append(f"days.by{list(own).index(name) + 1}")
         else:

@@ -205,13 +205,10 @@ def _from_calls(asked: Asked, between: tuple[int, int] | None) -> Query:
     for number, dimension in enumerate(asked.by):
         if dimension.startswith(PROPERTY):
             # One look for what a call must have and for its value; the cross keeps the calls as what is walked over.
-            name = f"property{number}"
-            table += (
-                f" {asked.join(number)} properties AS {name}"
-                f" ON {name}.call_key = calls.key AND {name}.name = ?"
-            )
-            columns.append(f"coalesce({name}.value, '')")
-            own.append(dimension.removeprefix(PROPERTY))
+            join, mark, value = asked.joined(number, "properties", "call_key", "key")
+            table += join
+            own.append(mark)
+            columns.append(value)
         else:
             columns += groups([dimension], asked.zone)[0]
     return added_up(columns, AMOUNTS, table, condition), [*own, *values]
