@@ -14,7 +14,7 @@ import pytest
 from llmitm.calls import Identity, Usage
 from llmitm.cli import main
 from llmitm.cli.filtering import moment
-from llmitm.cli.output import count, money, seconds
+from llmitm.cli.output import count, money, money_in_short, seconds
 from llmitm.home import Home
 from llmitm.store.writer import Writer
 from store.records import START, call
@@ -264,6 +264,14 @@ def test_numbers_as_people_read_them() -> None:
         "$0.0000146",
         "$0.2500",
         "$1,234.50",
+    ]
+    dollars = (None, 9_999.99, 18_848, 999_999, 1_234_567)
+    assert [money_in_short(None if usd is None else round(usd * 1e9)) for usd in dollars] == [
+        "unpriced",
+        "$9,999.99",
+        "$18,848",
+        "$999,999",
+        "$1.23M",
     ]
     assert [count(n) for n in (None, 950, 41_200, 999_960, 1_900_000)] == [
         "–",

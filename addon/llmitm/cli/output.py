@@ -201,6 +201,14 @@ def money(nanousd: int | None) -> str:
     return f"${usd:,.4f}" if usd < 10 else f"${usd:,.2f}"
 
 
+def money_in_short(nanousd: int | None) -> str:
+    """Return an amount for a narrow place: from $10,000 on without cents, from a million on in millions."""
+    if nanousd is None or nanousd < 10_000 * _NANO:
+        return money(nanousd)
+    usd = nanousd / _NANO
+    return f"${usd:,.0f}" if usd < 1_000_000 else f"${usd / 1_000_000:,.2f}M"
+
+
 def difference(nanousd: int) -> str:
     """Return what something costs more (`+$0.02`) or less (`-$0.02`)."""
     return f"{'-' if nanousd < 0 else '+'}{money(abs(nanousd))}" if nanousd else "$0"
@@ -208,7 +216,16 @@ def difference(nanousd: int) -> str:
 
 def spent(sums: Sums) -> str:
     """Return what some calls cost together; where none of them has a price, that is not known."""
-    return money(None if sums.unpriced == sums.calls else sums.cost_nanousd)
+    return money(_known(sums))
+
+
+def spent_in_short(sums: Sums) -> str:
+    """Return the same for a narrow place."""
+    return money_in_short(_known(sums))
+
+
+def _known(sums: Sums) -> int | None:
+    return None if sums.unpriced == sums.calls else sums.cost_nanousd
 
 
 def count(number: int | None) -> str:

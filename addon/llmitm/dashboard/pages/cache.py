@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from markupsafe import Markup
 
 from llmitm.answers import inventory
-from llmitm.cli.output import count, money, seconds, share
+from llmitm.cli.output import count, money_in_short, seconds, share
 from llmitm.dashboard import periods, spending
 from llmitm.dashboard.charts.stacks import Series, Slot, stacks
 from llmitm.dashboard.page import Page, Shown, View
@@ -88,7 +88,7 @@ def _tiles(
             share(total.cache_hits, total.calls) + " of all calls",
         ),
         ("hit share", share(fared.hits, fared.asked), f"{count(fared.asked)} asked"),
-        ("saved", money(total.saved_nanousd), "what those calls cost before"),
+        ("saved", money_in_short(total.saved_nanousd), "what those calls cost before"),
         ("time saved", seconds(fared.saved_ms) if fared.saved_ms else "–", ""),
         ("answers kept", count(kept.answers), f"{kept.size / 1e6:,.1f} of at most {most:,} MB"),
         (

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from shlex import quote
 from typing import cast
 
-from llmitm.cli.output import count, money, seconds, share, spent
+from llmitm.cli.output import count, money, money_in_short, seconds, share, spent_in_short
 from llmitm.dashboard import periods, spending
 from llmitm.dashboard.changes import Change, change
 from llmitm.dashboard.page import Page, Shown, View
@@ -75,7 +75,7 @@ def _tiles(view: View, cube: Cube, past: Sums | None, times: Times) -> list[Mapp
     return [
         {
             "name": "spend",
-            "value": spent(total) if total.calls else money(0),
+            "value": spent_in_short(total) if total.calls else money(0),
             "link": calls,
             "under": unpriced if total.unpriced else each,
             "spark": cube.over_time(lambda sums: sums.cost_nanousd),
@@ -123,7 +123,7 @@ def _tiles(view: View, cube: Cube, past: Sums | None, times: Times) -> list[Mapp
         },
         {
             "name": "our cache",
-            "value": money(total.saved_nanousd),
+            "value": money_in_short(total.saved_nanousd),
             "link": calls,
             "under": f"{count(total.cache_hits)} hits",
             "spark": cube.over_time(lambda sums: sums.saved_nanousd),

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import cast
 
-from llmitm.cli.output import count, money, seconds, spent
+from llmitm.cli.output import count, money, seconds, spent_in_short
 from llmitm.dashboard import periods, spending
 from llmitm.dashboard.charts.colours import shades
 from llmitm.dashboard.charts.parted import parted
@@ -111,7 +111,7 @@ def _one(view: View, user: str) -> Shown:
     content = {
         "user": user,
         "total": total,
-        "cost": spent(total) if total.calls else money(0),
+        "cost": spent_in_short(total) if total.calls else money(0),
         "each": money(total.cost_nanousd // total.calls) if total.calls else "–",
         "latency": seconds(total.latency_ms / total.calls if total.calls else None),
         "error_rate": f"{total.errors / total.calls:.1%}" if total.calls else "–",
