@@ -115,8 +115,16 @@ def m011_mixes(db: Database) -> None:
 
 @migrations()
 def m012_whole_indexes(db: Database) -> None:
-    """What reports ask of calls without a price, and of those that were tried again, is in their indexes."""
+    """What reports ask of calls that failed, were tried again or have no price is in their indexes.
+
+    On a disk that has to look for each row of a large log that is the difference between tens of seconds and one.
+    """
     for name, columns, condition in (
+        (
+            "calls_failed",
+            "status, outcome, error_type, provider, model, retried_ms, retry_after_ms",
+            "outcome != 'ok'",
+        ),
         (
             "calls_unpriced",
             "provider, model, unpriced_reason, counted, input_tokens, output_tokens",
@@ -124,7 +132,8 @@ def m012_whole_indexes(db: Database) -> None:
         ),
         (
             "calls_retried",
-            "provider, model, client, client_retry, retry_of_key, attempts, outcome, retried_ms, cost_nanousd",
+            "provider, model, client, client_retry, retry_of_key, attempts, outcome, retried_ms, cost_nanousd,"
+            " fallback_index, provider_requested, model_requested",
             views.RETRIED,
         ),
     ):
