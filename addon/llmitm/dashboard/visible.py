@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from llmitm.harmless import HIDDEN
+
+_JOINERS = range(0x200C, 0x200E)
+_KEPT = frozenset("\n\t")
 _MARKED = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
-    "\ud800-\udfff\U000e0000-\U000e007f]"
+    f"[{''.join(f'{chr(some.start)}-{chr(some.stop - 1)}' for some in (*HIDDEN, _JOINERS))}]"
 )
-"""Controls but tab and line feed, marks of direction, what has no width, halves of a pair, tags."""
 _CONTROLS = [
     "NUL",
     "SOH",
@@ -75,7 +77,7 @@ def visible(text: str) -> str:
 
 def _mark(match: re.Match[str]) -> str:
     sign = match[0]
-    if sign == "\u200d" and _joins(match):
+    if sign in _KEPT or (sign == "\u200d" and _joins(match)):
         return sign
     return f"⟨{_NAMES.get(sign, f'U+{ord(sign):04X}')}⟩"
 
