@@ -194,24 +194,15 @@ def test_identical_calls_share_one(cached: ProxyProcess, upstream: LocalProvider
         f"content-length: {len(body)}\r\n\r\n"
     )
 
-    async def answered(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+    async def asked() -> tuple[bytes, bytes]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", cached.port)
+        writer.write(head.encode() + body)
         told, _, content = (await reader.read()).partition(b"\r\n\r\n")
+        writer.close()
         return told, content
 
     async def ask_all() -> list[tuple[bytes, bytes]]:
-        readers, writers = [], []
-        for _ in range(number // 50):
-            for _ in range(50):
-                reader, writer = await asyncio.open_connection("127.0.0.1", cached.port)
-                writer.write(head.encode() + body)
-                readers.append(answered(reader))
-                writers.append(writer)
-            # Connections are taken in their order, and only 100 may wait to be.
-            await asyncio.to_thread(cached.health)
-        answers = await asyncio.gather(*readers)
-        for writer in writers:
-            writer.close()
-        return answers
+        return await asyncio.gather(*(asked() for _ in range(number)))
 
     answers = asyncio.run(ask_all())
     assert len(upstream.log) == 1

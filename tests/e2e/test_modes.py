@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
+import signal
+import socket
 import ssl
 from pathlib import Path
 
@@ -79,3 +82,26 @@ def _certificate(proxy_port: int, port: int, ca: Path) -> bytes:
         return connection.sock.getpeercert(binary_form=True) or b""
     finally:
         connection.close()
+
+
+_ALLOWED = Path("/proc/sys/net/core/somaxconn")
+
+
+@pytest.mark.skipif(
+    not _ALLOWED.exists() or int(_ALLOWED.read_text()) < 300,
+    reason="wants a system that lets 300 connections wait",
+)
+@pytest.mark.parametrize("kind", ["llmitm", "addon"])
+def test_many_connections_may_wait_to_be_taken(
+    kind: Kind, folder: Home, local_provider: LocalProvider
+) -> None:
+    with running_proxy(kind, folder, local_provider) as proxy, contextlib.ExitStack() as opened:
+        proxy.health()
+        proxy.process.send_signal(signal.SIGSTOP)
+        try:
+            for _ in range(300):
+                address = ("127.0.0.1", proxy.port)
+                opened.enter_context(socket.create_connection(address, timeout=10))
+        finally:
+            proxy.process.send_signal(signal.SIGCONT)
+        assert proxy.health()

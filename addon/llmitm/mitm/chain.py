@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from llmitm.home import Home
+from llmitm.mitm.backlog import Backlog
 from llmitm.mitm.dashboards import Dashboards
 from llmitm.mitm.dispatch import Dispatch
 from llmitm.mitm.parts import made
@@ -22,6 +23,7 @@ def chain(home: Home, settings: Settings, hosts: HostTable, *, quiet: bool = Fal
     parts = made(home, settings, hosts, quiet=quiet)
     return [
         Dashboards(home),  # what nobody reaches through us
+        Backlog(),  # how many may wait to be taken
         Upstream(hosts),  # first: options that everything after relies on
         parts.tunnel,  # what is decrypted at all
         parts.gateway,  # re-targets a request before it is identified
