@@ -290,7 +290,7 @@ def test_a_hit_needs_no_network_and_survives_a_restart(tmp_path: Path) -> None:
         missed = ask(proxy, chat("not kept"))
         assert missed.status == 504
         assert json.loads(missed.body)["error"]["code"] == "cache_miss"
-        rows = proxy.wait_for_rows(4)
+        rows = proxy.wait_for_rows(5)
         assert rows[-1]["status"] == 504
         uncached = Request(f"{proxy.url}/openai/v1/models", headers={"authorization": "Bearer x"})
         with pytest.raises(Exception, match="504"):
