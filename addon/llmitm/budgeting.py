@@ -13,6 +13,7 @@ from llmitm.estimate import Estimator, RunningTokens, encoding_name
 from llmitm.identity import identify
 from llmitm.money import nano
 from llmitm.policy.budgets import Who
+from llmitm.policy.cutting import tells_prompt
 from llmitm.pricing import basis, price
 from llmitm.reserving import upper_usage
 from llmitm_pricing import PriceTable
@@ -150,7 +151,9 @@ def meter(
         rests = basis(endpoint, exchange, prompt, Answer(usage=usage), "ok", Identity())
         return nano(price(rests, table).usd)
 
-    counted = estimator.estimate(model, prompt, Answer()).usage.input_tokens
+    counted = None  # of what the provider will tell at once an upper bound is enough until then
+    if not tells_prompt(endpoint.dialect):
+        counted = estimator.estimate(model, prompt, Answer()).usage.input_tokens
     bare = replace(prompt, max_output_tokens=0)
     headers = exchange.request_headers
     found = _rates(

@@ -29,7 +29,7 @@ _LONGEST_COUNTED = 4_000_000
 """Characters that are counted exactly; tiktoken takes a second for some megabytes."""
 _LAST_WORD = re.compile(r"(?<=\S) \S*\Z")
 """No token of any encoding goes from one word into the space before the next."""
-_LONGEST_WORD = 4_096
+_LONGEST_WORD = 512
 """Characters: where there are no spaces, a token may be counted as two this often."""
 
 type _Count = Callable[[str], int]

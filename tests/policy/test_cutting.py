@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmitm.calls import Json, Usage
-from llmitm.policy.cutting import StreamCut, can_be_cut
+from llmitm.policy.cutting import StreamCut, can_be_cut, tells_prompt
 
 
 @dataclass
@@ -175,3 +175,7 @@ def test_which_can_be_cut() -> None:
     ]
     with pytest.raises(KeyError):
         cut_after(1, "ollama")
+
+
+def test_which_tell_the_prompt_at_once() -> None:
+    assert [tells_prompt(name) for name in ("gemini", "openai_chat", None)] == [True, False, False]

@@ -301,6 +301,14 @@ _DIALECTS: Mapping[str, Callable[[], _Dialect]] = {
 }
 
 
+_TELL_PROMPT = frozenset({"anthropic_messages", "gemini"})
+
+
+def tells_prompt(dialect: str | None) -> bool:
+    """Tell whether a dialect's streams say what the prompt was before anything of the answer."""
+    return dialect in _TELL_PROMPT
+
+
 def can_be_cut(dialect: str | None) -> bool:
     """Tell whether a dialect's streams can be ended here."""
     return dialect in _DIALECTS
