@@ -217,13 +217,25 @@ BY: dict[str, Callable[[Finished], str | None]] = {
 def test_sums_are_those_of_the_calls(
     reader: Reader, upgraded: Reader, names: list[str], by: list[str], is_new: bool
 ) -> None:
+    are_those_of_the_calls(reader if is_new else upgraded, names, by)
+
+
+@pytest.mark.parametrize("by", BY)
+def test_sums_of_every_filter_by_every_dimension(reader: Reader, upgraded: Reader, by: str) -> None:
+    for name in QUESTIONS:
+        are_those_of_the_calls(reader, [name], [by])
+        are_those_of_the_calls(upgraded, [name], [by])
+
+
+def are_those_of_the_calls(log: Reader, names: list[str], by: list[str]) -> None:
+    """Check the sums of some questions."""
     wanted, check = both(names)
     groups: dict[tuple[str | None, ...], list[Finished]] = {}
     for call in filter(check, CALLS_MADE):
         told = tuple(BY[name](call) for name in by)
         if None not in told:
             groups.setdefault(told, []).append(call)
-    found = (reader if is_new else upgraded).sums(wanted, by, utc=True)
+    found = log.sums(wanted, by, utc=True)
     assert {sums.by for sums in found} == set(groups)
     for sums in found:
         calls = groups[sums.by]

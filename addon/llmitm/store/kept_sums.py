@@ -86,9 +86,18 @@ def period(name: str, at: str) -> str:
     return f"strftime('{PERIODS[name]}', {at}{_MONDAY if name == 'week' else ''})"
 
 
-def added_up(columns: Sequence[str], amounts: Mapping[str, str], table: str, condition: str) -> str:
-    """Return a query that adds up at once, so that what is above it has few rows to look at."""
-    names = [f"by{number}" for number in range(len(columns))]
+def added_up(
+    columns: Sequence[str],
+    amounts: Mapping[str, str],
+    table: str,
+    condition: str,
+    prefix: str = "by",
+) -> str:
+    """Return a query that adds up at once, so that what is above it has few rows to look at.
+
+    `prefix` begins the names of the columns. Where the table has such names itself, SQLite groups by those.
+    """
+    names = [f"{prefix}{number}" for number in range(len(columns))]
     selected = [f"{column} AS {name}" for column, name in zip(columns, names, strict=True)]
     selected += [f"coalesce(sum({amount}), 0) AS {name}" for name, amount in amounts.items()]
     groups = f" GROUP BY {', '.join(names)}" if names else ""
@@ -178,8 +187,10 @@ def _from_mixes(asked: Asked, first: int, last: int | None) -> Query:
     for name in asked.by:
         if name in PERIODS:
             own[name] = period(name, f"day * {DAY_MS // 1000}, 'unixepoch'{asked.zone}")
-    of_mix = added_up(["mix_id", *own.values()], _AMOUNTS, "mix_days", " AND ".join(conditions))
-    table = f"({of_mix}) AS days JOIN mixes AS calls ON calls.id = days.by0"
+    of_mix = added_up(
+        ["mix_id", *own.values()], _AMOUNTS, "mix_days", " AND ".join(conditions), "own"
+    )
+    table = f"({of_mix}) AS days JOIN mixes AS calls ON calls.id = days.own0"
     columns: list[str] = []
     marks: Values = []
     for number, name in enumerate(asked.by):
@@ -189,7 +200,7 @@ def _from_mixes(asked: Asked, first: int, last: int | None) -> Query:
             marks.append(mark)
             columns.append(column)
         elif name in own:
-            columns.append(f"days.by{list(own).index(name) + 1}")
+            columns.append(f"days.own{list(own).index(name) + 1}")
         else:
             columns.append(f"coalesce(calls.{name}, '')")
     conditions, needed = filters.conditions(
