@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from llmitm import one_core as one_core_module
 from llmitm.one_core import one_core
 
 pytestmark = pytest.mark.skipif(
@@ -105,3 +106,16 @@ def test_what_is_raised_is_raised_and_the_cores_are_given_back() -> None:
     assert cores() == cores(other.native_id) == before
     ended.set()
     other.join(10)
+
+
+def test_the_cores_are_given_back_where_no_thread_can_be_listed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = cores()
+    with Beside(threading.get_native_id()):
+        monkeypatch.setattr(one_core_module, "_threads", _no_descriptor_is_left)
+    assert cores() == before
+
+
+def _no_descriptor_is_left() -> set[int]:
+    raise OSError("too many open files")

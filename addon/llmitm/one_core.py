@@ -41,8 +41,9 @@ def one_core(other: int) -> Iterator[None]:
         yield
     finally:
         if usual:
-            started = _threads() - threads
-            _keep(usual | dict.fromkeys(started, usual[other]))
+            _keep(usual)
+            with suppress(OSError):  # there may be no descriptor left to look with
+                _keep(dict.fromkeys(_threads() - threads, usual[other]))
 
 
 def _threads() -> set[int]:

@@ -14,7 +14,8 @@ def pairs(headers: http.Headers) -> list[tuple[str, str]]:
 
 def take_off_control_headers(request: http.Request) -> bool:
     """Take off what is meant for us, unless it is signed; return whether there was any of it."""
-    names = (name.decode(errors="replace").lower() for name, _ in request.headers.fields)
+    # As mitmproxy compares and decodes names, but without its object for each look-up.
+    names = (name.lower().decode("utf-8", "surrogateescape") for name, _ in request.headers.fields)
     ours = dict.fromkeys(control_headers(names))
     authorization: str = request.headers.get("authorization", "")
     signed = signed_headers(authorization)
