@@ -14,8 +14,8 @@ from llmitm.identity import identify
 from llmitm.money import nano
 from llmitm.policy.budgets import Who
 from llmitm.policy.cutting import tells_prompt
-from llmitm.pricing import basis, price
-from llmitm.reserving import upper_usage
+from llmitm.pricing import basis
+from llmitm.reserving import upper_usage, upper_usd
 from llmitm_pricing import PriceTable
 
 _SEEN_ANSWERS = 500
@@ -109,8 +109,7 @@ def most(
     usage = upper_usage(
         endpoint, prompt, exchange.request_body, headers, likely_output, counted=given
     )
-    rests = basis(endpoint, exchange, prompt, Answer(usage=usage), "ok", Identity())
-    return nano(price(rests, table).usd)
+    return nano(upper_usd(exchange, endpoint, prompt, usage, table))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +131,15 @@ class Meter:
 
     def told(self, usage: Usage) -> Meter:
         """Return the meter of a stream whose provider has told what it has used."""
-        rates, used, tokens = _rates(self.price, usage), self.price(usage), usage.output_tokens
-        if rates is None or used is None:
+        rates = _rates(self.price, usage)
+        if rates is None:
             return self
         base, token = rates
-        # Its output may have dearer tokens than those of text.
-        base = base if tokens is None else used - ceil(token * tokens)
+        if usage.output_tokens is not None:  # it may have dearer tokens than those of text
+            used = self.price(usage)
+            if used is None:
+                return self
+            base = used - ceil(token * usage.output_tokens)
         return replace(self, base=base, token=token)
 
 
@@ -148,8 +150,7 @@ def meter(
     model = prompt.model or endpoint.model
 
     def cost(usage: Usage) -> int | None:
-        rests = basis(endpoint, exchange, prompt, Answer(usage=usage), "ok", Identity())
-        return nano(price(rests, table).usd)
+        return nano(upper_usd(exchange, endpoint, prompt, usage, table))
 
     counted = None  # of what the provider will tell at once an upper bound is enough until then
     if not tells_prompt(endpoint.dialect):

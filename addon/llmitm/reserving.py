@@ -84,13 +84,12 @@ def tokens(usage: Usage) -> int | None:
     return (usage.input_tokens or 0) + (usage.output_tokens or 0)
 
 
-def upper_cents(
+def upper_usd(
     exchange: Exchange, endpoint: Endpoint, prompt: Prompt, usage: Usage, table: PriceTable
 ) -> Decimal | None:
-    """Return what so much would cost; None where it has no price. May read price files."""
+    """Return what so much would cost, in USD; None where it has no price. May read price files."""
     rests = basis(endpoint, exchange, prompt, Answer(usage=usage), "ok", Identity())
-    usd = price(rests, table).usd
-    return None if usd is None else usd * 100
+    return price(rests, table).usd
 
 
 def real(call: Finished, unit: str) -> float | None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -70,8 +68,10 @@ def show(place: Home) -> int:
 
 
 def _budgets(place: Home) -> Sequence[str]:
+    from llmitm.store.ledger_file import has_definitions
+
     # What reads budgets takes as long to load as all else here.
-    if not place.budgets.exists() or not (_in_settings(place) or _made_by_hand(place)):
+    if not place.budgets.exists() or not (_in_settings(place) or has_definitions(place.budgets)):
         return ()
     from llmitm.cli.budget.common import in_short
 
@@ -84,17 +84,6 @@ def _in_settings(place: Home) -> bool:
         return b"budget" in place.settings.read_bytes()
     except OSError:
         return False
-
-
-def _made_by_hand(place: Home) -> bool:
-    """Tell whether `llmitm budget set` or the dashboard has made any."""
-    try:
-        with closing(
-            sqlite3.connect(f"{place.budgets.resolve().as_uri()}?mode=ro", uri=True)
-        ) as db:
-            return bool(db.execute("SELECT EXISTS (SELECT 1 FROM definitions)").fetchone()[0])
-    except sqlite3.Error:
-        return True  # who reads them will say what is wrong
 
 
 def look(log: Reader, now: datetime) -> Today:

@@ -25,7 +25,7 @@ from llmitm.policy import allowance
 from llmitm.policy.allowance import Allowed, Denied
 from llmitm.policy.directives import RateLimitDirective
 from llmitm.reading import read_prompt
-from llmitm.reserving import real, tokens, upper_cents, upper_usage
+from llmitm.reserving import real, tokens, upper_usage, upper_usd
 from llmitm.store.allowances import AllowanceFile
 from llmitm_pricing import PriceTable
 
@@ -190,8 +190,8 @@ def _estimate(
     )
     if directive.unit == "token":
         return tokens(usage)
-    cents = upper_cents(exchange, flight.endpoint, facts.prompt, usage, table)
-    return None if cents is None else float(cents)
+    usd = upper_usd(exchange, flight.endpoint, facts.prompt, usage, table)
+    return None if usd is None else float(usd * 100)
 
 
 def _segment(directive: RateLimitDirective, facts: CallFacts) -> str:

@@ -25,15 +25,15 @@ class Reserve:
         self._ledger = ledger
         self._call_id = call_id
         self._amount = amount
-        self._meter = meter
+        self.meter = meter
 
     def told(self, usage: Usage) -> None:
         """Reckon with what the provider tells that the stream has used so far."""
-        self._meter = self._meter.told(usage)
+        self.meter = self.meter.told(usage)
 
     def may_go_on(self, tokens: int) -> bool:
         """Tell whether a stream that has made so many tokens may go on."""
-        cost = self._meter.cost(tokens)
+        cost = self.meter.cost(tokens)
         if cost <= self._amount:
             return True
         try:
@@ -58,7 +58,7 @@ async def meter(
     return await asyncio.to_thread(budgeting.meter, *arguments)
 
 
-def watch(flow: http.HTTPFlow, flight: Flight, meter: Meter, reserve: Reserve) -> None:
+def watch(flow: http.HTTPFlow, flight: Flight, reserve: Reserve) -> None:
     """Put what cuts it behind the tap on a stream."""
     response, dialect = flow.response, flight.endpoint.dialect
     assert response is not None
@@ -73,7 +73,7 @@ def watch(flow: http.HTTPFlow, flight: Flight, meter: Meter, reserve: Reserve) -
             f"cut after {tokens} tokens, as counted here: its budget is used up"
         )
 
-    cut = StreamCut(dialect, meter.text, reserve)
+    cut = StreamCut(dialect, reserve.meter.text, reserve)
     response.stream = CutTee(flow, response.stream, cut, on_cut)
     if response.headers.pop("content-length", None) is not None and response.is_http11:
         response.headers["transfer-encoding"] = "chunked"

@@ -130,7 +130,7 @@ class BudgetKeeper:
         if flight is not None and reserved.meter is not None and reserved.amount is not None:
             ledger, call_id = self.accounts.ledger, reserved.call_id
             reserve = budget_streams.Reserve(ledger, call_id, reserved.amount, reserved.meter)
-            budget_streams.watch(flow, flight, reserved.meter, reserve)
+            budget_streams.watch(flow, flight, reserve)
 
     @guarded
     async def error(self, flow: http.HTTPFlow) -> None:

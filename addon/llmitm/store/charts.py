@@ -105,10 +105,9 @@ def newer(log: Reader, wanted: Filter, limit: int, call: Record) -> str | None:
     since = datetime.fromtimestamp(call["started_at"] / 1000, UTC)
     later = replace(wanted, since=since)
     where, values = filters.conditions(replace(later, model=None, text=None))
-    if wanted.model is not None:
-        names = filters.models(log.connection, wanted.model)
-        where.append(filters.among("calls.model", names))
-        values += names
+    of_model, names = filters.of_model(log.connection, wanted.model)
+    where += of_model
+    values += names
     if wanted.text is not None:
         return ""
     rows = log.connection.execute(

@@ -140,6 +140,16 @@ def models(connection: sqlite3.Connection, name: str) -> list[str]:
     return [model for model in known if dated.fullmatch(model.casefold())]
 
 
+def of_model(
+    connection: sqlite3.Connection, name: str | None, column: str = "calls.model"
+) -> tuple[list[str], Values]:
+    """Return the condition that a model is one that a name or pattern means, with its values; none for no name."""
+    if name is None:
+        return [], []
+    names = models(connection, name)
+    return [among(column, names)], [*names]
+
+
 def among(column: str, values: Sequence[object]) -> str:
     """Return SQL for a column that has one of some values, with a mark for each."""
     return f"{column} IN ({', '.join('?' * len(values))})"

@@ -53,15 +53,25 @@ class Asked:
     first_is_enough: bool = False
     """Whether calls may lack properties, but for the first dimension."""
 
-    def joined(self, number: int, table: str, key: str, calls_key: str) -> tuple[str, str, str]:
-        """Return the join that gives each of `calls` its value of a property: SQL, its mark's value, and the value's column.
+    def columns(
+        self, has: str, calls: str, otherwise: Callable[[str], str]
+    ) -> tuple[list[str], str, Values]:
+        """Return the columns of all dimensions, the joins that give the properties among them, and the values of their marks.
 
-        The order of tables stays as they are told.
+        `has` is the column, with its table, that refers to the column `calls` of those that are added up; `otherwise` makes
+        the column of what is no property. Tables stay in the order in which they are told.
         """
-        kind = "LEFT" if self.first_is_enough and number else "CROSS"
-        name = f"property{number}"
-        join = f" {kind} JOIN {table} AS {name} ON {name}.{key} = calls.{calls_key} AND {name}.name = ?"
-        return join, self.by[number].removeprefix(PROPERTY), f"coalesce({name}.value, '')"
+        table, _, key = has.partition(".")
+        columns, joins, names = [], "", []
+        for number, dimension in enumerate(self.by):
+            if not dimension.startswith(PROPERTY):
+                columns.append(otherwise(dimension))
+                continue
+            kind, name = "LEFT" if self.first_is_enough and number else "CROSS", f"property{number}"
+            joins += f" {kind} JOIN {table} AS {name} ON {name}.{key} = {calls} AND {name}.name = ?"
+            columns.append(f"coalesce({name}.value, '')")
+            names.append(dimension.removeprefix(PROPERTY))
+        return columns, joins, [*names]
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,18 +201,13 @@ def _from_mixes(asked: Asked, first: int, last: int | None) -> Query:
         ["mix_id", *own.values()], _AMOUNTS, "mix_days", " AND ".join(conditions), "own"
     )
     table = f"({of_mix}) AS days JOIN mixes AS calls ON calls.id = days.own0"
-    columns: list[str] = []
-    marks: Values = []
-    for number, name in enumerate(asked.by):
-        if name.startswith(PROPERTY):
-            join, mark, column = asked.joined(number, "mix_properties", "mix_id", "id")
-            table += join
-            marks.append(mark)
-            columns.append(column)
-        elif name in own:
-            columns.append(f"days.own{list(own).index(name) + 1}")
-        else:
-            columns.append(f"coalesce(calls.{name}, '')")
+
+    def column(name: str) -> str:
+        if name in own:
+            return f"days.own{list(own).index(name) + 1}"
+        return f"coalesce(calls.{name}, '')"
+
+    columns, joins, marks = asked.columns("mix_properties.mix_id", "calls.id", column)
     conditions, needed = filters.conditions(
         replace(asked.wanted, since=None, until=None, provider=None, properties={})
     )
@@ -212,7 +217,7 @@ def _from_mixes(asked: Asked, first: int, last: int | None) -> Query:
         )
         needed += (name, value)
     amounts = {name: f"days.{name}" for name in SUMS}
-    outer = added_up(columns, amounts, table, " AND ".join(conditions) or "1")
+    outer = added_up(columns, amounts, table + joins, " AND ".join(conditions) or "1")
     return outer, [*values, *marks, *needed]
 
 
@@ -225,8 +230,5 @@ def _within(asked: Asked, time: str, first: int, last: int | None) -> tuple[list
         if value is not None:
             conditions.append(condition)
             values.append(value)
-    if wanted.model is not None:
-        names = filters.models(asked.connection, wanted.model)
-        conditions.append(filters.among("model", names))
-        values += names
-    return conditions, values
+    of_model, names = filters.of_model(asked.connection, wanted.model, "model")
+    return [*conditions, *of_model], [*values, *names]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 WAIT_SECONDS = 10
@@ -88,6 +88,16 @@ def connect(path: Path, wait: float) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def has_definitions(path: Path) -> bool:
+    """Return whether budgets were made by hand; True where that cannot be read, so that who reads them says why."""
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            query = "SELECT EXISTS (SELECT 1 FROM definitions)"
+            return bool(connection.execute(query).fetchone()[0])
+    except sqlite3.Error:
+        return True
 
 
 @contextmanager

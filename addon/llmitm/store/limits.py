@@ -32,16 +32,11 @@ def latest(connection: sqlite3.Connection, wanted: Filter, now: float) -> list[d
     hour = at // _HOUR_MS - _LOWEST_HOURS
     if wanted.since is not None:
         hour = filters.milliseconds(wanted.since) // _HOUR_MS
-    conditions = ["1"]
-    values: Values = []
+    conditions, values = filters.of_model(connection, wanted.model, "model")
     if wanted.provider is not None:
         conditions.append("provider = ?")
         values.append(wanted.provider)
-    if wanted.model is not None:
-        names = filters.models(connection, wanted.model)
-        conditions.append(filters.among("model", names))
-        values += names
-    where = " AND ".join(conditions)
+    where = " AND ".join(conditions) or "1"
     cursor = connection.execute(_LATEST.format(where=where), [*values, hour, *values])
     columns = [column[0] for column in cursor.description]
     used = _use(connection, at)

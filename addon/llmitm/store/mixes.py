@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from llmitm.callers import NOT_SUMMED
-from llmitm.store import rollups
+from llmitm.store import rollups, upkeep
 from llmitm.store.rollups import DAY_MS, Difference, Summand
 from llmitm.store.rows import Row
 
@@ -33,9 +33,7 @@ _ADJUST = rollups.adjustment("mix_days", ("day", "mix_id", "provider", "model"))
 
 def complete_from(connection: sqlite3.Connection) -> int:
     """Return since when every call is in its mix, ms since the epoch; 0 where all are."""
-    query = "SELECT value FROM upkeep WHERE name = ?"
-    row = connection.execute(query, (_STATE,)).fetchone()
-    return row[0] if row else 0
+    return upkeep.state(connection, _STATE)
 
 
 def are_there(connection: sqlite3.Connection) -> bool:
@@ -48,7 +46,7 @@ def begin(connection: sqlite3.Connection) -> None:
     """Take note of the calls that are in no mix yet, where there are any."""
     (last,) = connection.execute("SELECT max(started_at) FROM calls").fetchone()
     if last is not None:
-        _complete(connection, last + 1)
+        upkeep.keep(connection, _STATE, last + 1)
 
 
 class Mixes:
@@ -90,7 +88,7 @@ class Mixes:
         ).fetchone()[0]
         if oldest is not None:
             self._add(self._logged(oldest, until))
-        _complete(self._connection, oldest or 0)
+        upkeep.keep(self._connection, _STATE, oldest or 0)
         return oldest is not None
 
     def _logged(self, since: int, until: int) -> Sequence[Summand]:
@@ -147,7 +145,3 @@ class Mixes:
             [(cursor.lastrowid, name, value) for name, value in properties],
         )
         return cursor.lastrowid
-
-
-def _complete(connection: sqlite3.Connection, since: int) -> None:
-    connection.execute("INSERT OR REPLACE INTO upkeep VALUES (?, ?)", (_STATE, since))

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 import sqlite3
 
+from llmitm.store import upkeep
+
 _PARTS_A_STEP = 1_000
 _PAGES_A_STEP = 200
 _STATE = "searched_to"
@@ -15,8 +17,7 @@ _STATE = "searched_to"
 
 def searched_to(connection: sqlite3.Connection) -> int:
     """Return the number of the last part that was looked at for the index."""
-    row = connection.execute("SELECT value FROM upkeep WHERE name = ?", (_STATE,)).fetchone()
-    return row[0] if row else 0
+    return upkeep.state(connection, _STATE)
 
 
 def configure(connection: sqlite3.Connection) -> None:
@@ -41,7 +42,7 @@ def step(connection: sqlite3.Connection) -> bool:
             " WHERE id IN (SELECT id FROM parts WHERE id > ? AND id <= ? AND searched)",
             (done, last),
         )
-        connection.execute("INSERT OR REPLACE INTO upkeep VALUES (?, ?)", (_STATE, last))
+        upkeep.keep(connection, _STATE, last)
         if count == _PARTS_A_STEP:
             return True
     changes = connection.total_changes

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from llmitm.store import sums
 from llmitm.store.filters import Filter
+from llmitm.store.kept_sums import PROPERTY
 from llmitm.store.reader import Reader
 
 MOST_LOOKED_AT = 10_000
 """Calls that are put in order where no sums of them are kept, the latest."""
-_PROPERTY = "property:"
 _AMOUNTS = (
     *("calls", "errors", "unpriced", "input_tokens", "output_tokens", "cached_input_tokens"),
     *("cost_nanousd", "latency_ms"),
@@ -54,7 +54,7 @@ def tree(log: Reader, wanted: Filter, names: Sequence[str]) -> Tree:
     A call without one of the later properties is under an empty value. Where no sums are kept of what is asked for, these
     are the latest calls.
     """
-    by = [_PROPERTY + name for name in names]
+    by = [PROPERTY + name for name in names]
     if not sums.are_kept(log.connection, wanted, by):
         return _of_latest(log.connection, wanted, names)
     found = sums.sums(log.connection, wanted, by, utc=True, first_is_enough=True)
@@ -77,8 +77,9 @@ def _of_latest(connection: sqlite3.Connection, wanted: Filter, names: Sequence[s
         f" WHERE {given} AND {_HAS} ORDER BY calls.started_at DESC LIMIT {MOST_LOOKED_AT}"
     )
     groups = ", ".join(f"by{number}" for number in range(len(names)))
+    added = ", ".join(f"sum({sums.AMOUNTS[name]})" for name in _AMOUNTS)
     rows = connection.execute(
-        f"SELECT {groups}, {_ADDED} FROM ({latest}) AS calls GROUP BY {groups}",
+        f"SELECT {groups}, {added} FROM ({latest}) AS calls GROUP BY {groups}",
         [*names, *values, names[0]],
     ).fetchall()
     nodes = _nodes([(row[: len(names)], row[len(names) :]) for row in rows])
@@ -88,7 +89,7 @@ def _of_latest(connection: sqlite3.Connection, wanted: Filter, names: Sequence[s
 
 def values(log: Reader, wanted: Filter, name: str) -> int:
     """Return how many calls that fit have a property, out of the roll-up where it knows."""
-    found = sums.sums(log.connection, wanted, [_PROPERTY + name], utc=True)
+    found = sums.sums(log.connection, wanted, [PROPERTY + name], utc=True)
     return sum(row.calls for row in found)
 
 
@@ -114,6 +115,3 @@ def _nodes(rows: Sequence[tuple[tuple[str, ...], tuple[int, ...]]]) -> list[Node
 
 
 _HAS = "EXISTS (SELECT 1 FROM properties AS p WHERE p.call_key = calls.key AND p.name = ?)"
-_ADDED = """count(*), sum(outcome = 'error'), sum(cost_nanousd IS NULL),
-    sum(counted * coalesce(input_tokens, 0)), sum(counted * coalesce(output_tokens, 0)),
-    sum(counted * coalesce(cached_input_tokens, 0)), sum(coalesce(cost_nanousd, 0)), sum(coalesce(latency_ms, 0))"""

@@ -144,10 +144,9 @@ def where(
         values += (name, value)
     if filters.is_of_errors(wanted.status):
         conditions.append("calls.outcome != 'ok'")  # these have an index
-    if wanted.model is not None:
-        names = filters.models(connection, wanted.model)
-        conditions.append(filters.among("calls.model", names))
-        values += names
+    of_model, names = filters.of_model(connection, wanted.model)
+    conditions += of_model
+    values += names
     if wanted.text is not None:
         keys = filters.find(connection, wanted, _MOST_FOUND)
         conditions.append(f"calls.key IN ({', '.join(map(str, keys))})")
@@ -200,15 +199,8 @@ def _from_calls(asked: Asked, between: tuple[int, int] | None) -> Query:
         table = "calls INDEXED BY calls_by_time"
         condition += " AND started_at >= ? AND started_at < ?"
         values += between
-    columns: list[str] = []
-    own: Values = []
-    for number, dimension in enumerate(asked.by):
-        if dimension.startswith(PROPERTY):
-            # One look for what a call must have and for its value; the cross keeps the calls as what is walked over.
-            join, mark, value = asked.joined(number, "properties", "call_key", "key")
-            table += join
-            own.append(mark)
-            columns.append(value)
-        else:
-            columns += groups([dimension], asked.zone)[0]
-    return added_up(columns, AMOUNTS, table, condition), [*own, *values]
+    # One look for what a call must have and for its value; the joins keep the calls as what is walked over.
+    columns, joins, own = asked.columns(
+        "properties.call_key", "calls.key", lambda name: column(name, asked.zone, "started_at")[0]
+    )
+    return added_up(columns, AMOUNTS, table + joins, condition), [*own, *values]
